@@ -33,7 +33,8 @@ class ModuleHost:
         self.tmpdir: str = module.tmpdir
 
     def which(self, program: str) -> str | None:
-        return self._module.get_bin_path(program, opt_dirs=["/usr/local/sbin", "/usr/sbin", "/sbin"])
+        path: str | None = self._module.get_bin_path(program, opt_dirs=["/usr/local/sbin", "/usr/sbin", "/sbin"])
+        return path
 
     def require(self, program: str, package: str) -> str:
         path = self.which(program)

@@ -14,7 +14,9 @@ from .errors import GoldsmithError
 from .module_host import ModuleHost
 
 
-def run_module(module: AnsibleModule, service: Callable[[ModuleHost, Mapping[str, t.Any], bool], dict[str, t.Any]]) -> None:
+def run_module(
+    module: AnsibleModule, service: Callable[[ModuleHost, Mapping[str, t.Any], bool], dict[str, t.Any]]
+) -> None:
     """Call ``service(host, params, check_mode)`` and end the module with what it returns.
 
     A :class:`GoldsmithError` becomes ``fail_json``; whatever else is raised is a bug and keeps its traceback.

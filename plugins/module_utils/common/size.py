@@ -19,7 +19,11 @@ def parse_size(text: str | int) -> int:
     if match is None:
         raise BadRequestError(f"{text!r} is not a size", "Write a number with K, M, G or T, such as 10G")
     exponent = _UNITS.index(match["unit"].upper()) + 1 if match["unit"] else 0
-    return int(float(match["number"]) * 1024**exponent) if "." in match["number"] else int(match["number"]) * 1024**exponent
+    return (
+        int(float(match["number"]) * 1024**exponent)
+        if "." in match["number"]
+        else int(match["number"]) * 1024**exponent
+    )
 
 
 def format_size(size: int) -> str:

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import tempfile
+import typing as t
+from dataclasses import dataclass
+
+from ..common.errors import StoreError
+
+HASH_BLOCK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What tells, without reading it, that a file is still the one that was hashed."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+def identity_of(path: str) -> Identity | None:
+    """The identity of a regular file, or None where there is none."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return Identity(found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def hash_file(path: str) -> str:
+    """``sha256:<hex>`` of a file's content."""
+    digest = hashlib.sha256()
+    with open(path, "rb", buffering=0) as file:
+        block = bytearray(HASH_BLOCK)
+        view = memoryview(block)
+        while True:
+            count = file.readinto(block)
+            if not count:
+                return f"sha256:{digest.hexdigest()}"
+            digest.update(view[:count])
+
+
+def sync_file(path: str) -> None:
+    """Bring a file's content to the disk."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_directory(path: str) -> None:
+    """Bring a directory's names to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish(temporary: str, path: str) -> None:
+    """Give a finished file its name: content and name are on the disk, and no one sees half of it."""
+    sync_file(temporary)
+    os.replace(temporary, path)
+    sync_directory(os.path.dirname(path))
+
+
+def publish_link(target: str, path: str) -> None:
+    """Point the symbolic link ``path`` to ``target``, replacing an older link at one stroke."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    os.symlink(target, temporary)
+    os.replace(temporary, path)
+    sync_directory(os.path.dirname(path))
+
+
+def write_json(path: str, document: t.Mapping[str, t.Any], mode: int = 0o644) -> None:
+    """Write a JSON document at one stroke."""
+    directory = os.path.dirname(path)
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", suffix=".tmp", dir=directory)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(document, file, indent=2, sort_keys=True)
+                file.write("\n")
+                os.fchmod(file.fileno(), mode)
+            publish(temporary, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise refusal(path, error) from error
+
+
+def read_json(path: str) -> dict[str, t.Any] | None:
+    """The JSON document at ``path``, or None where there is no file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise refusal(path, error) from error
+    except ValueError as error:
+        raise StoreError(
+            f"{path} is not JSON: {error}", "Move it away; what it recorded will be worked out anew"
+        ) from error
+    if not isinstance(document, dict):
+        raise StoreError(f"{path} holds no JSON object", "Move it away; what it recorded will be worked out anew")
+    return document
+
+
+def refusal(path: str, error: OSError) -> StoreError:
+    """What to tell the user of an OSError at ``path``."""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StoreError(
+            f"{path} cannot be written: {error.strerror}",
+            "Use become, or choose a directory that this user may write",
+        )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(
+            f"no space left on the file system of {path}", "Free some space there, or choose another directory"
+        )
+    return StoreError(f"{path}: {error.strerror or error}")

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where things lie in a store."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from .files import refusal
+from .locks import lock
+
+DEFAULT_ROOT = "/var/lib/goldsmith"
+
+
+class Layout:
+    """The directories of the store at ``root``.
+
+    ``images`` verified images by digest, ``payloads`` files that steps put into images, by digest, ``layers`` overlays of
+    builds, ``records`` what is known of all these, ``locks`` who works on what.
+    """
+
+    def __init__(self, root: str = DEFAULT_ROOT) -> None:
+        self.root = os.path.abspath(root)
+        self.images = os.path.join(self.root, "images")
+        self.payloads = os.path.join(self.root, "payloads")
+        self.layers = os.path.join(self.root, "layers")
+        self.records = os.path.join(self.root, "records")
+        self.locks = os.path.join(self.root, "locks")
+
+    def ensure(self) -> None:
+        """Make the directories that are missing. Payloads and layers may hold secrets: only their owner enters."""
+        try:
+            for directory in (self.root, self.images, self.records, self.locks):
+                os.makedirs(directory, mode=0o755, exist_ok=True)
+            for directory in (self.payloads, self.layers):
+                os.makedirs(directory, mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise refusal(error.filename or self.root, error) from error
+
+    def image(self, digest: str) -> str:
+        """Path of the image with this ``sha256:…`` digest."""
+        return os.path.join(self.images, f"{hex_of(digest)}.img")
+
+    def payload(self, digest: str) -> str:
+        """Path of the payload with this ``sha256:…`` digest."""
+        return os.path.join(self.payloads, hex_of(digest))
+
+    def record(self, kind: str, name: str) -> str:
+        """Path of a record; ``kind`` is a directory below ``records``, made when it is missing."""
+        directory = os.path.join(self.records, kind)
+        try:
+            os.makedirs(directory, mode=0o755, exist_ok=True)
+        except OSError as error:
+            raise refusal(directory, error) from error
+        return os.path.join(directory, f"{name}.json")
+
+    def lock(self, name: str, *, on_wait: Callable[[], None] | None = None) -> AbstractContextManager[None]:
+        """Lock something by name, such as ``golden:/srv/golden/noble``; waits for whoever holds it."""
+        return lock(os.path.join(self.locks, f"{name_of(name)}.lock"), on_wait=on_wait)
+
+
+def hex_of(digest: str) -> str:
+    """The hexadecimal part of ``sha256:…``."""
+    return digest.partition(":")[2]
+
+
+def name_of(text: str) -> str:
+    """A file name for any text: short, and different for different texts."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
