@@ -76,3 +76,7 @@ class HttpStatusError(TransferError):
 
 class StoreError(GoldsmithError):
     """The store, or the file system it is on, refuses."""
+
+
+class StepError(GoldsmithError):
+    """A step of a recipe failed inside the image."""

@@ -47,7 +47,7 @@ class Response(t.Protocol):
     """Looked up without regard to case."""
 
     def read(self, amount: int = ...) -> bytes:
-        """At most ``amount`` bytes; ``b""`` at the end. Raises UnreachableError when the connection breaks or stalls."""
+        """At most ``amount`` bytes; ``b""`` at the end. UnreachableError when the connection breaks or stalls."""
 
     def close(self) -> None: ...
 

@@ -19,8 +19,8 @@ DEFAULT_ROOT = "/var/lib/goldsmith"
 class Layout:
     """The directories of the store at ``root``.
 
-    ``images`` verified images by digest, ``payloads`` files that steps put into images, by digest, ``layers`` overlays of
-    builds, ``records`` what is known of all these, ``locks`` who works on what.
+    ``images`` verified images by digest, ``payloads`` files that steps put into images, by digest,
+    ``layers`` overlays of builds, ``records`` what is known of all these, ``locks`` who works on what.
     """
 
     def __init__(self, root: str = DEFAULT_ROOT) -> None:

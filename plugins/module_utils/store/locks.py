@@ -15,7 +15,9 @@ from .files import refusal
 
 @contextlib.contextmanager
 def lock(path: str, *, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold an exclusive lock (flock(2)) on ``path``, waiting for whoever holds it; ``on_wait`` is called once before waiting.
+    """Hold an exclusive lock (flock(2)) on ``path``, waiting for whoever holds it.
+
+    ``on_wait`` is called once before waiting.
 
     The lock goes with the process, however that ends: programs it started do not inherit the descriptor.
     """
