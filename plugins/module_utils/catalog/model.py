@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Request:
-    """Which items of a publisher are wanted. An empty string or tuple means: not restricted, or the publisher's own."""
+    """Which items of a publisher are wanted.
+
+    An empty string or tuple means the publisher's own or, like ``all``: not restricted.
+    """
 
     publisher: str = "ubuntu"
     mirrors: tuple[str, ...] = ()
@@ -55,7 +58,17 @@ class Proof:
     fingerprint: str = ""
     """Primary key that signed it."""
     signed_at: str = ""
-    """ISO 8601, UTC."""
+    """When, as ``2024-08-22T03:28:23Z``."""
+    index_file: str = ""
+    """URL of the file that lists the serials, where the publisher has a catalog."""
+    index_fingerprint: str = ""
+    """Primary key that signed it."""
+    index_updated: str = ""
+    """When the publisher last changed the catalog, as it says itself; as ``signed_at``, so that later is greater.
+
+    An answer with an earlier one than another answer for the same product is a replay, or a mirror that lags behind.
+    """
+    index_signed_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,7 @@ class Item:
     urls: tuple[str, ...]
     """The same file on each mirror, in the order in which to try them."""
     digest: str
-    """``sha256:<hex>`` or ``sha512:<hex>`` of the file as published; empty with ``verify: none``."""
+    """``sha256:<hex>`` or ``sha512:<hex>`` of the file as published; may be empty with ``verify: none``."""
     size: int | None
     """Bytes as published, where the publisher tells."""
     proof: Proof
