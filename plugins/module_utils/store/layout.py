@@ -58,6 +58,17 @@ class Layout:
             raise refusal(directory, error) from error
         return os.path.join(directory, f"{name}.json")
 
+    def records_of(self, kind: str) -> list[str]:
+        """Paths of all records of a kind, sorted; none where the store has none, or does not exist yet."""
+        directory = os.path.join(self.records, kind)
+        try:
+            names = os.listdir(directory)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise refusal(directory, error) from error
+        return sorted(os.path.join(directory, name) for name in names if name.endswith(".json") and name[0] != ".")
+
     def lock(self, name: str, *, on_wait: Callable[[], None] | None = None) -> AbstractContextManager[None]:
         """Lock something by name, such as ``golden:/srv/golden/noble``; waits for whoever holds it."""
         return lock(os.path.join(self.locks, f"{name_of(name)}.lock"), on_wait=on_wait)

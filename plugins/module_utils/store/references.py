@@ -1,0 +1,51 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which golden images were made from what the store holds.
+
+Golden images lie wherever their users want them. The store keeps a note of each, so that it can tell what is still
+needed without searching the disks.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+
+from .files import read_json, write_json
+from .layout import Layout, name_of
+
+_KIND = "golden"
+
+
+@dataclass(frozen=True)
+class GoldenImage:
+    """A golden image that was made from an image of the store."""
+
+    image_path: str
+    record_path: str
+    """Its build record, the JSON beside it."""
+    base_digest: str
+    """``sha256:…`` of the image that it was made from."""
+
+    @property
+    def exists(self) -> bool:
+        return os.path.lexists(self.image_path)
+
+
+def register_golden(layout: Layout, *, record_path: str, image_path: str, base_digest: str) -> None:
+    """Note that the golden image at ``image_path`` was made from the image with ``base_digest``."""
+    golden = GoldenImage(os.path.abspath(image_path), os.path.abspath(record_path), base_digest)
+    write_json(layout.record(_KIND, name_of(golden.image_path)), asdict(golden))
+
+
+def golden_images(layout: Layout) -> list[GoldenImage]:
+    """Every golden image that was registered and still exists, by path."""
+    found = []
+    for path in layout.records_of(_KIND):
+        document = read_json(path)
+        if document is not None:
+            golden = GoldenImage(document["image_path"], document["record_path"], document["base_digest"])
+            if golden.exists:
+                found.append(golden)
+    return sorted(found, key=lambda golden: golden.image_path)
