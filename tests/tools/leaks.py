@@ -1,0 +1,55 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run left running or mounted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .paths import RUN
+from .process import MARKER, SYSTEM_PATH, as_root
+
+# Read by root, who sees every process's environment.
+_PROCESSES = """
+marker="$1"
+for environ in /proc/[0-9]*/environ; do
+    tr '\\0' '\\n' 2>/dev/null <"$environ" | grep -qx "$marker" || continue
+    pid="${environ#/proc/}"; pid="${pid%/environ}"
+    printf '%s %s\\n' "$pid" "$(tr '\\0\\n' '  ' <"/proc/$pid/cmdline")"
+done
+"""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    mounts: frozenset[str]
+    loops: frozenset[str]
+
+
+def snapshot() -> Snapshot:
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()]
+    listed = subprocess.run(
+        ["/sbin/losetup", "--json", "--list", "--output", "NAME,BACK-FILE"], capture_output=True, text=True, check=False
+    )
+    devices = json.loads(listed.stdout)["loopdevices"] if listed.stdout.strip() else []
+    return Snapshot(frozenset(mounts), frozenset(f"{each['name']} of {each['back-file']}" for each in devices))
+
+
+def left_behind(before: Snapshot, run_id: str, tmpdir: str) -> list[str]:
+    """Processes started by this run, and mounts and loop devices below its directories, that are still there."""
+    after = snapshot()
+    found = [f"mounted: {path}" for path in sorted(after.mounts - before.mounts)]
+    found += [f"loop device: {device}" for device in sorted(after.loops - before.loops)]
+    found = [line for line in found if tmpdir in line or str(RUN) in line]
+    listed = subprocess.run(
+        as_root(["sh", "-c", _PROCESSES, "sh", f"{MARKER}={run_id}"]),
+        env={"PATH": SYSTEM_PATH},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found + [f"process: {line}" for line in listed.stdout.splitlines()]

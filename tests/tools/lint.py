@@ -1,0 +1,77 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lint: what can be said about the files without running the collection."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from .paths import CACHE, COLLECTIONS, LINKED, ROOT
+from .process import Log
+from .summary import Tally
+
+_MAX_LINES = 300
+_COUNTED = {".py", ".sh", ".yml", ".yaml", ".j2", ""}
+_DOCUMENTATION = {"LICENSE", "README.md", "CHANGELOG.md", "changelogs/changelog.yaml"}
+
+_CHECKS = {
+    "ruff check": (["ruff", "check", "--output-format=concise", "."], {}),
+    "ruff format": (["ruff", "format", "--check", "."], {}),
+    "mypy": (
+        ["mypy", "-p", "ansible_collections.goldsmith.kvm.plugins.module_utils"],
+        {"MYPYPATH": str(COLLECTIONS)},
+    ),
+    "mypy of the tools": (["mypy", "-p", "tests.tools"], {}),
+    "yamllint": (["yamllint", "--strict", "."], {}),
+    "ansible-lint": (["ansible-lint", "--strict", "--nocolor"], {}),
+    "changelog": (["antsibull-changelog", "lint"], {}),
+    "shellcheck": (["shellcheck", "run", ".ci/run"], {}),
+}
+
+
+def run(log: Log, extra: list[str]) -> Tally:
+    tally = Tally()
+    caches = {"RUFF_CACHE_DIR": str(CACHE / "ruff"), "XDG_CACHE_HOME": str(CACHE)}
+    for name, (argv, env) in _CHECKS.items():
+        # antsibull-changelog and ansible-lint find the collection's name from the directory.
+        cwd = LINKED if argv[0] == "antsibull-changelog" else ROOT
+        tally.count(name, log.run(argv, cwd=cwd, env={**caches, **env}) == 0)
+    too_long = list(_too_long())
+    for path, lines in too_long:
+        tally.fail(f"{path} has {lines} lines, {_MAX_LINES} are the limit")
+    if not too_long:
+        tally.count("length of files", True)
+    return tally
+
+
+def _too_long() -> Iterator[tuple[str, int]]:
+    """Files, documentation aside, with more lines than one should read at a time."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.splitlines():
+        path = ROOT / name
+        if name in _DOCUMENTATION or path.suffix not in _COUNTED or not path.is_file():
+            continue
+        lines = _code_lines(path)
+        if lines > _MAX_LINES:
+            yield name, lines
+
+
+def _code_lines(path: Path) -> int:
+    """Lines of a file, without the documentation block of a module."""
+    text = path.read_text(encoding="utf-8")
+    if path.parent.name in ("modules", "doc_fragments"):
+        for block in ("DOCUMENTATION", "EXAMPLES", "RETURN"):
+            for quotes in ('r"""', '"""', "r'''", "'''"):
+                before, found, rest = text.partition(f"{block} = {quotes}")
+                if found:
+                    text = before + rest.partition(quotes[-3:])[2]
+    return len(text.splitlines())
