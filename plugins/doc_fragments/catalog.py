@@ -64,10 +64,10 @@ options:
   file_type:
     description:
       - Which of the files of a serial. Which there are depends on release, lineage and architecture.
-      - V(disk1.img) is the disk image for QEMU/KVM (qcow2, GPT, BIOS and UEFI), and the one that this collection's other
-        modules work with.
-      - V(disk-kvm.img) is the same with the kernel flavour C(linux-kvm), which has few drivers and boots faster. It exists
-        up to 22.04 only.
+      - V(disk1.img) is the disk image for QEMU/KVM (qcow2, GPT, BIOS and UEFI), and the one that this collection's
+        other modules work with.
+      - V(disk-kvm.img) is the same with the kernel flavour C(linux-kvm), which has few drivers and boots faster. It
+        exists up to 22.04 only.
       - V(vhd.tar.gz) is a fixed VHD for Azure and Hyper-V, V(vmdk) a stream-optimised disk for VMware, V(ova) the same
         with its OVF descriptor.
       - V(squashfs), V(root.tar.xz) and V(lxd.tar.xz) are the root file system without kernel and partitions, for
@@ -90,8 +90,8 @@ options:
     type: str
   checksum_file:
     description:
-      - Name of the file beside the image that states the digests (SHA-256 or SHA-512), in the form of GNU C(sha256sum) or
-        in the BSD form C(SHA256 (name) = digest). It may be clear-signed.
+      - Name of the file beside the image that states the digests (SHA-256 or SHA-512), as GNU C(sha256sum) or BSD
+        C(sha256) prints them. It may be clear-signed.
       - Used with O(publisher=directory).
     type: str
     default: SHA256SUMS

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from ..common.errors import BadRequestError
 from .model import Request, Trust
+from .publishers import PUBLISHERS
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
@@ -29,7 +30,7 @@ _UBUNTU_ARCHES = {
 def catalog_argument_spec() -> dict[str, t.Any]:
     """The options; what they need of each other is checked by :func:`request_from` and :func:`trust_from`."""
     return {
-        "publisher": {"type": "str", "choices": ["ubuntu", "directory"], "default": "ubuntu"},
+        "publisher": {"type": "str", "choices": list(PUBLISHERS), "default": "ubuntu"},
         "mirrors": {"type": "list", "elements": "str", "default": []},
         "release": {"type": "str", "default": "lts"},
         "lineage": {"type": "str", "choices": ["server", "minimal"], "default": "server"},
