@@ -21,7 +21,7 @@ from .summary import Result, Tally, render
 Stage = Callable[[Log, list[str]], Tally]
 STAGES: dict[str, tuple[Stage, tuple[str, ...]]] = {
     "lint": (lint.run, ("lint",)),
-    "sanity": (sanity.run, ()),
+    "sanity": (sanity.run, ("lint",)),
     "package": (package.run, ("lint",)),
     "unit": (unit.run, ("unit",)),
     "integration": (integration.run, ("unit", "image")),
@@ -33,8 +33,7 @@ STAGES: dict[str, tuple[Stage, tuple[str, ...]]] = {
 def main(arguments: list[str]) -> int:
     command, *rest = arguments
     if command == "test":
-        stages, _, extra = _split(rest)
-        return test(stages, extra)
+        return test(*_split(rest))
     if command == "clean":
         setup.clean()
         return 0
@@ -49,14 +48,14 @@ def main(arguments: list[str]) -> int:
     return subprocess.run(as_root(argv, environment()), cwd=ROOT, env=environment(), check=False).returncode
 
 
-def _split(arguments: list[str]) -> tuple[list[str], str, list[str]]:
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Stages, and what stands behind ``--`` for pytest."""
     at = arguments.index("--") if "--" in arguments else len(arguments)
     stages = arguments[:at] or list(STAGES)
     for stage in stages:
         if stage not in STAGES:
             stop(f"there is no stage {stage}: choose from {' '.join(STAGES)}")
-    return [stage for stage in STAGES if stage in stages], "--", arguments[at + 1 :]
+    return [stage for stage in STAGES if stage in stages], arguments[at + 1 :]
 
 
 def test(stages: list[str], extra: list[str]) -> int:
@@ -103,9 +102,8 @@ def _run_stage(stage: str, tmpdir: str, extra: list[str]) -> Result:
         tally.fail(f"{type(error).__name__}: {error}")
     seconds = time.monotonic() - began
     if tally.failed:
-        print(
-            f"failed after {seconds:.0f} s: {', '.join(tally.failures[:5])}\n{log.complaints()}\n  all of it: {log.path}"
-        )
+        print(f"failed after {seconds:.0f} s: {', '.join(tally.failures[:5])}")
+        print(f"{log.complaints()}\n  all of it: {log.path}", flush=True)
     else:
         print(f"passed in {seconds:.0f} s ({tally.passed})", flush=True)
     return Result(stage, tally, seconds)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import NoReturn
 from .paths import CACHE, COLLECTIONS, ROOT, STATE, VENV
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SHOWN = 40  # lines of the output of a program that failed
 MARKER = "GOLDSMITH_RUN"
 """The environment variable by which programs that a run left behind are recognised."""
 
@@ -76,7 +78,7 @@ class Log:
         self.path = path
         self.env = environment(tmpdir)
         self._file = path.open("wb")
-        self._failed: list[tuple[int, int]] = []
+        self._complaints: list[str] = []
 
     def write(self, text: str) -> None:
         self._file.write(text.encode(errors="surrogateescape") + b"\n")
@@ -90,10 +92,12 @@ class Log:
         env: Mapping[str, str] | None = None,
         root: bool = False,
         timeout: float = 600,
+        telling: str = "",
     ) -> int:
         """Run a program to its end and return its exit status; 124 when it was stopped after ``timeout`` seconds.
 
-        It has a process group of its own, which dies with it.
+        It has a process group of its own, which dies with it. Lines of its output that match ``telling`` (a regular
+        expression) are those to show when it fails, where there are any.
         """
         command = [str(part) for part in argv]
         start = self._file.seek(0, os.SEEK_END)
@@ -118,7 +122,7 @@ class Log:
                 self._end_group(process, root)
         self.write(f"exit status {status} after {time.monotonic() - began:.1f} s")
         if status:
-            self._failed.append((start, self._file.seek(0, os.SEEK_END)))
+            self._complain(self.path.read_bytes()[start:].decode(errors="replace").splitlines(), telling)
         return status
 
     @staticmethod
@@ -139,8 +143,10 @@ class Log:
         """All that was written so far."""
         return self.path.read_text(encoding="utf-8", errors="replace")
 
-    def complaints(self, lines: int = 40) -> str:
-        """The last lines of each program that failed, or of everything when none did."""
-        written = self.path.read_bytes()
-        parts = [written[start:end] for start, end in self._failed] or [written]
-        return "\n".join("\n".join(part.decode(errors="replace").splitlines()[-lines:]) for part in parts)
+    def _complain(self, output: list[str], telling: str) -> None:
+        told = [line for line in output if telling and re.search(telling, line)]
+        self._complaints += told[:_SHOWN] if told else output[-_SHOWN:]
+
+    def complaints(self) -> str:
+        """What the programs that failed said, or the last lines of all when none did."""
+        return "\n".join(self._complaints or self.output().splitlines()[-_SHOWN:])
