@@ -34,7 +34,7 @@ _CHECKS = {
 
 def run(log: Log, extra: list[str]) -> Tally:
     tally = Tally()
-    caches = {"RUFF_CACHE_DIR": str(CACHE / "ruff"), "XDG_CACHE_HOME": str(CACHE)}
+    caches = {"RUFF_CACHE_DIR": str(CACHE / "ruff")}
     for name, (argv, env) in _CHECKS.items():
         # antsibull-changelog and ansible-lint find the collection's name from the directory.
         cwd = LINKED if argv[0] == "antsibull-changelog" else ROOT

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import setup
-from .paths import ROOT, RUN, VENV
+from .paths import RUN, VENV
 from .process import Log
 from .summary import Tally
 
@@ -25,15 +25,15 @@ _KEPT = {"meta", "plugins", "roles", "playbooks", "MANIFEST.json", "FILES.json"}
 def run(log: Log, extra: list[str]) -> Tally:
     tally = Tally()
     shutil.rmtree(BUILD, ignore_errors=True)
-    galaxy = VENV / "bin" / "ansible-galaxy"
-    built = log.run([galaxy, "collection", "build", "--output-path", BUILD]) == 0
+    galaxy = f"{VENV}/bin/ansible-galaxy"
+    built = log.run([galaxy, "collection", "build", "--output-path", str(BUILD)]) == 0
     tally.count("build", built)
     if not built:
         return tally
     archive = next(BUILD.glob("*.tar.gz"))
     env = {"ANSIBLE_COLLECTIONS_PATH": str(BUILD)}
-    command = [galaxy, "collection", "install", "--offline", "--no-deps", "-p", BUILD, archive]
-    tally.count("install", log.run(command, env=env) == 0)
+    install = [galaxy, "collection", "install", "--offline", "--no-deps", "-p", str(BUILD), str(archive)]
+    tally.count("install", log.run(install, env=env) == 0)
     installed = BUILD / "ansible_collections" / "goldsmith" / "kvm"
     for path in installed.iterdir():
         if path.name not in _KEPT:
@@ -58,7 +58,7 @@ def _documented(installed: Path) -> dict[str, list[str]]:
 
 def _check_documentation(log: Log, tally: Tally, kind: str, name: str, env: dict[str, str]) -> None:
     """One check for each module or role: it renders, and nothing that a reader expects is missing."""
-    ansible_doc = VENV / "bin" / "ansible-doc"
+    ansible_doc = f"{VENV}/bin/ansible-doc"
     problems = [] if log.run([ansible_doc, "-t", kind, name], env=env) == 0 else ["does not render"]
     if kind == "module" and not problems:
         command = [ansible_doc, "-t", kind, "--json", name]

@@ -76,7 +76,7 @@ class Log:
     def __init__(self, path: Path, tmpdir: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self.env = environment(tmpdir)
+        self.env = {**environment(tmpdir), "XDG_CACHE_HOME": str(CACHE)}
         self._file = path.open("wb")
         self._complaints: list[str] = []
 
