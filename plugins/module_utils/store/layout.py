@@ -49,14 +49,18 @@ class Layout:
         """Path of the payload with this ``sha256:…`` digest."""
         return os.path.join(self.payloads, hex_of(digest))
 
+    def record_path(self, kind: str, name: str) -> str:
+        """Path of a record, to be read; ``kind`` is a directory below ``records``."""
+        return os.path.join(self.records, kind, f"{name}.json")
+
     def record(self, kind: str, name: str) -> str:
-        """Path of a record; ``kind`` is a directory below ``records``, made when it is missing."""
-        directory = os.path.join(self.records, kind)
+        """Path of a record, to be written: its directory is made when it is missing."""
+        path = self.record_path(kind, name)
         try:
-            os.makedirs(directory, mode=0o755, exist_ok=True)
+            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         except OSError as error:
-            raise refusal(directory, error) from error
-        return os.path.join(directory, f"{name}.json")
+            raise refusal(os.path.dirname(path), error) from error
+        return path
 
     def records_of(self, kind: str) -> list[str]:
         """Paths of all records of a kind, sorted; none where the store has none, or does not exist yet."""

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answering a request from what the store has proved, without any network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..catalog.model import Item, Request, Trust
+from ..common.errors import BadRequestError
+from .images import Image
+
+
+def recall(images: Iterable[Image], request: Request, trust: Trust) -> tuple[Image, Item]:
+    """The image that ``request`` means, and which of its sources does; the newest for ``latest``.
+
+    Raises BadRequestError, which lists what there is, when none is proved as ``trust`` demands.
+    """
+    held = [(image, item) for image in images for item in image.sources if item.publisher == request.publisher]
+    found = [(image, item) for image, item in held if _matches(item, request)]
+    if not found:
+        raise BadRequestError(
+            f"offline: the store has no image of {_words(request)}",
+            f"It has {_listed(item for _image, item in held)}. Set offline: false to fetch it",
+        )
+    proved = [(image, item) for image, item in found if _is_proved(item, trust)]
+    if not proved:
+        raise BadRequestError(
+            f"offline: the store's image of {_words(request)} is not proved as verify: {trust.verify} demands",
+            f"It has {_listed(item for _image, item in found)}. Set offline: false to have it proved",
+        )
+    # An alias such as lts may have moved between two runs: the newer release has it now.
+    return max(proved, key=lambda pair: (_version_key(pair[1]), pair[1].serial, pair[0].last_used))
+
+
+def _matches(item: Item, request: Request) -> bool:
+    if request.publisher == "directory":
+        directories = tuple(mirror.rstrip("/") + "/" for mirror in request.mirrors)
+        return item.name == request.file_name and any(url.startswith(directories) for url in item.urls)
+    wanted = request.release.lower()
+    return (
+        wanted in (item.release.lower(), item.version, *(alias.lower() for alias in item.aliases))
+        and item.lineage == request.lineage
+        and item.arch == request.arch
+        and item.stream == request.stream
+        and item.file_type == request.file_type
+        and request.serial in ("latest", item.serial)
+    )
+
+
+def _is_proved(item: Item, trust: Trust) -> bool:
+    if trust.verify == "checksum":
+        return item.digest == trust.checksum
+    if trust.verify == "none":
+        return True
+    keys = {item.proof.fingerprint, item.proof.index_fingerprint} - {""}
+    return item.proof.method == "signature" and (not trust.fingerprints or keys <= set(trust.fingerprints))
+
+
+def _version_key(item: Item) -> tuple[int, ...]:
+    return tuple(int(part) for part in item.version.split(".") if part.isdigit())
+
+
+def _words(request: Request) -> str:
+    if request.publisher == "directory":
+        return f"{request.file_name or '(no file_name)'} in {' or '.join(request.mirrors)}"
+    serial = "" if request.serial == "latest" else f" {request.serial}"
+    return f"{request.release} {request.lineage} {request.arch} {request.file_type} ({request.stream}){serial}"
+
+
+def _listed(items: Iterable[Item]) -> str:
+    texts = sorted(
+        {
+            f"{item.release} {item.lineage} {item.arch} {item.file_type} ({item.stream}) {item.serial}"
+            f" [{item.proof.method}]"
+            if item.serial
+            else f"{item.product}{item.name} [{item.proof.method}]"
+            for item in items
+        }
+    )
+    return ", ".join(texts) or "nothing of this publisher"
