@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,23 +26,22 @@ done
 @dataclass(frozen=True)
 class Snapshot:
     mounts: frozenset[str]
-    loops: frozenset[str]
+    """Mount points."""
+    looped: frozenset[str]
+    """Files behind loop devices."""
 
 
 def snapshot() -> Snapshot:
     mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()]
-    listed = subprocess.run(
-        ["/sbin/losetup", "--json", "--list", "--output", "NAME,BACK-FILE"], capture_output=True, text=True, check=False
-    )
-    devices = json.loads(listed.stdout)["loopdevices"] if listed.stdout.strip() else []
-    return Snapshot(frozenset(mounts), frozenset(f"{each['name']} of {each['back-file']}" for each in devices))
+    files = [path.read_text(encoding="utf-8").strip() for path in Path("/sys/block").glob("loop*/loop/backing_file")]
+    return Snapshot(frozenset(mounts), frozenset(files))
 
 
 def left_behind(before: Snapshot, run_id: str, tmpdir: str) -> list[str]:
     """Processes started by this run, and mounts and loop devices below its directories, that are still there."""
     after = snapshot()
     found = [f"mounted: {path}" for path in sorted(after.mounts - before.mounts)]
-    found += [f"loop device: {device}" for device in sorted(after.loops - before.loops)]
+    found += [f"loop device on {file}" for file in sorted(after.looped - before.looped)]
     found = [line for line in found if tmpdir in line or str(RUN) in line]
     listed = subprocess.run(
         as_root(["sh", "-c", _PROCESSES, "sh", f"{MARKER}={run_id}"]),
