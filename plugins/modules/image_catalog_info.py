@@ -25,7 +25,7 @@ notes:
   - In check mode a missing C(gpgv) is a warning, and RV(images[].proof.method) is V(none).
 extends_documentation_fragment:
   - goldsmith.kvm.catalog
-  - goldsmith.kvm.http
+  - goldsmith.kvm.http_options
   - goldsmith.kvm.attributes
   - goldsmith.kvm.attributes.info
   - goldsmith.kvm.attributes.actiongroup_kvm
@@ -116,7 +116,7 @@ images:
     size:
       description: Bytes of the file as it is published; V(null) when the publisher does not tell.
       type: int
-      sample: 586612736
+      sample: 586022912
     release:
       description: Codename of the release.
       type: str

@@ -90,7 +90,7 @@ def _of_arch(products: Sequence[Product], request: Request) -> list[Product]:
     named = [product for product in products if product.arch == request.arch]
     if not named:
         raise BadRequestError(
-            f"{_named(products, request)} is not there for the architecture {request.arch}",
+            f"{_named_for_any_arch(products, request)} is not there for the architecture {request.arch}",
             f"It is there for {_listed(product.arch for product in products)}",
         )
     return named
@@ -125,12 +125,15 @@ def _no_file_type(products: Sequence[Product], request: Request) -> BadRequestEr
 
 
 def _named(products: Sequence[Product], request: Request) -> str:
-    """``noble (24.04 LTS), lineage server, stream released``."""
+    """``noble (24.04 LTS), lineage server, stream released, architecture amd64,``."""
+    arches = {product.arch for product in products}
+    return f"{_named_for_any_arch(products, request)}{f' architecture {arches.pop()},' if len(arches) == 1 else ''}"
+
+
+def _named_for_any_arch(products: Sequence[Product], request: Request) -> str:
     versions = {product.version for product in products}
     release = _release_name(products[0]) if len(versions) == 1 else "any release"
-    arches = {product.arch for product in products}
-    arch = f", architecture {arches.pop()}" if len(arches) == 1 else ""
-    return f"{release}, lineage {request.lineage}, stream {request.stream}{arch},"
+    return f"{release}, lineage {request.lineage}, stream {request.stream},"
 
 
 def _release_name(product: Product) -> str:
