@@ -34,7 +34,8 @@ class DirectoryPublisher:
             )
         digests, proof = _stated(metadata, request, query.trust)
         names = [request.file_name] if request.file_name else sorted(name for name in digests if "/" not in name)
-        return [_item(metadata, name, digests[name], proof) for name in names]
+        directory = request.mirrors[0].rstrip("/") + "/"
+        return [_item(directory, metadata.urls(quote(name)), name, digests[name], proof) for name in names]
 
 
 def _stated(metadata: Metadata, request: Request, trust: Trust) -> tuple[dict[str, str], Proof]:
@@ -56,11 +57,10 @@ def _stated(metadata: Metadata, request: Request, trust: Trust) -> tuple[dict[st
     return digests, Proof("signature", statement.url, signature.fingerprint, signature.signed_at)
 
 
-def _item(metadata: Metadata, name: str, digest: str, proof: Proof) -> Item:
-    urls = metadata.urls(quote(name))
+def _item(directory: str, urls: tuple[str, ...], name: str, digest: str, proof: Proof) -> Item:
     return Item(
         publisher="directory",
-        product=urls[0].rpartition("/")[0] + "/",
+        product=directory,
         serial="",
         file_type="",
         name=name,
