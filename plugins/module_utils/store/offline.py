@@ -12,8 +12,8 @@ from ..common.errors import BadRequestError
 from .images import Image
 
 
-def recall(images: Iterable[Image], request: Request, trust: Trust) -> tuple[Image, Item]:
-    """The image that ``request`` means, and which of its sources does; the newest for ``latest``.
+def recall(images: Iterable[Image], request: Request, trust: Trust) -> Item:
+    """The item that ``request`` means, of those that the images came from; the newest for ``latest``.
 
     Raises BadRequestError, which lists what there is, when none is proved as ``trust`` demands.
     """
@@ -31,7 +31,7 @@ def recall(images: Iterable[Image], request: Request, trust: Trust) -> tuple[Ima
             f"It has {_listed(item for _image, item in found)}. Set offline: false to have it proved",
         )
     # An alias such as lts may have moved between two runs: the newer release has it now.
-    return max(proved, key=lambda pair: (_version_key(pair[1]), pair[1].serial, pair[0].last_used))
+    return max(proved, key=lambda pair: (_version_key(pair[1]), pair[1].serial, pair[0].last_used))[1]
 
 
 def _matches(item: Item, request: Request) -> bool:

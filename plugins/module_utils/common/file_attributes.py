@@ -1,0 +1,32 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Owner, group, mode and so on of a file, as the options of Ansible's own file modules give them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+class Attributes(t.Protocol):
+    """Owner, group, mode, SELinux context and file attributes that a user asked for."""
+
+    def apply(self, path: str, diff: dict[str, dict[str, t.Any]]) -> bool:
+        """Give them to the file at ``path``; in check mode, only tell.
+
+        Returns whether something had to be changed, and adds that to ``before`` and ``after`` of ``diff``.
+        """
+
+
+class ModuleAttributes:
+    """The options that ``add_file_common_args=True`` adds to a module."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+
+    def apply(self, path: str, diff: dict[str, dict[str, t.Any]]) -> bool:
+        wanted = self._module.load_file_common_arguments(self._module.params, path=path)
+        changed: bool = self._module.set_fs_attributes_if_different(wanted, False, diff)
+        return changed

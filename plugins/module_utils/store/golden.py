@@ -1,0 +1,141 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Published golden images: their names, their records, the link to the current one.
+
+A published file never changes: a guest's overlay may be backed by it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import typing as t
+from collections.abc import Iterator, Mapping
+
+from ..common.errors import BadRequestError, StoreError
+from .digests import digest_of, remember_digest
+from .files import identity_of, publish, publish_link, read_json, refusal, write_json
+from .layout import Layout, hex_of
+from .references import register_golden
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_MODE = 0o444
+
+
+class Golden:
+    """The golden images of one name in one directory."""
+
+    def __init__(self, directory: str, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise BadRequestError(
+                f"name is no good beginning of a file name: {name!r}", "Use letters, digits, `.`, `_`, `+` and `-`"
+            )
+        self.directory = os.path.abspath(directory)
+        self.name = name
+        self.link = os.path.join(self.directory, f"{name}.qcow2")
+        """The path that leads to the current image."""
+        self._temporary = os.path.join(self.directory, f".{name}.qcow2.tmp")
+
+    def path(self, serial: str, fingerprint: str) -> str:
+        """Where the image of a fingerprint is published."""
+        tidy = re.sub(r"[^A-Za-z0-9.+-]", "-", serial)
+        return os.path.join(self.directory, f"{self.name}-{tidy}-{hex_of(fingerprint)[:8]}.qcow2")
+
+    def current(self) -> str | None:
+        """The path that the link leads to, or None; raises StoreError when something else has the link's name."""
+        try:
+            return os.path.join(self.directory, os.readlink(self.link))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(
+                f"{self.link} is not a link, so that it cannot be pointed to the new image",
+                "Choose another name, or move that file away if no guest uses it",
+            ) from error
+
+    def require_directory(self) -> None:
+        """Make the directory where it is missing, and find out before the build whether it can be written."""
+        try:
+            os.makedirs(self.directory, mode=0o755, exist_ok=True)
+            with self.temporary() as path, open(path, "wb"):
+                pass
+        except OSError as error:
+            raise refusal(self.directory, error) from error
+
+    @contextlib.contextmanager
+    def temporary(self) -> Iterator[str]:
+        """Path for the unfinished image, on the same file system; what is there in the end is removed.
+
+        There is one for each name: whoever builds holds the lock of the name.
+        """
+        self._remove_temporary()
+        try:
+            yield self._temporary
+        finally:
+            self._remove_temporary()
+
+    def _remove_temporary(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._temporary)
+
+    def publish(
+        self, layout: Layout, temporary: str, path: str, record: Mapping[str, t.Any], ids: tuple[int, int]
+    ) -> None:
+        """Give the finished image its name, and the record its place beside it; point the link to it.
+
+        The record comes first: an image without one would be nobody's, a record without an image is only overwritten.
+        ``ids`` are numbers of user and group as for chown(2), -1 for none.
+        """
+        try:
+            os.chmod(temporary, _MODE)
+            os.chown(temporary, *ids)
+            write_json(record_path(path), record)
+            try:
+                register_golden(
+                    layout, record_path=record_path(path), image_path=path, base_digest=record["base"]["digest"]
+                )
+                remember_digest(layout, path, record["image"]["digest"], identity_of(temporary))
+                publish(temporary, path)
+            except BaseException:
+                os.unlink(record_path(path))
+                raise
+            self.point_to(path)
+        except OSError as error:
+            raise refusal(path, error) from error
+
+    def point_to(self, path: str) -> None:
+        """Make ``path`` the current image."""
+        try:
+            publish_link(os.path.basename(path), self.link)
+        except OSError as error:
+            raise refusal(self.link, error) from error
+
+
+def record_path(path: str) -> str:
+    """Where the build record of the image at ``path`` is."""
+    return f"{path}.json"
+
+
+def published_record(layout: Layout, path: str, fingerprint: str, *, remember: bool) -> dict[str, t.Any] | None:
+    """The build record of the whole image at ``path``, or None where there is no image.
+
+    Raises StoreError when there is another file than the record describes. The file is read only if it is not the one
+    that was published here, or has been touched; ``remember`` says whether its digest may be recorded then.
+    """
+    if not os.path.lexists(path):
+        return None
+    record = read_json(record_path(path)) if os.path.exists(path) else None
+    if record is None or record.get("fingerprint") != fingerprint:
+        raise StoreError(
+            f"{path} is there, but {record_path(path)} does not say that it was built by this recipe",
+            "Published images are never overwritten: move it away if no guest uses it, or choose another name",
+        )
+    found = digest_of(layout, path, remember=remember)
+    if found != record["image"]["digest"]:
+        raise StoreError(
+            f"{path} was changed after it was published: its digest was {record['image']['digest']} and is now {found}",
+            "Find out whether a guest uses it as its disk, and move it away; the next run builds it anew",
+        )
+    return record

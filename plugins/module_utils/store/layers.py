@@ -1,0 +1,46 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where builds work: private directories that do not outlive their process for long."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+from .files import refusal
+from .layout import Layout
+from .locks import try_lock
+
+_PREFIX = "build-"
+_LOCK = "lock"
+
+
+@contextlib.contextmanager
+def workdir(layout: Layout) -> Iterator[str]:
+    """A new directory (0700) below the store's layers, removed at the end.
+
+    What killed processes have left there is removed first: a directory belongs to whoever holds the lock in it.
+    """
+    with contextlib.ExitStack() as stack:
+        with layout.lock("layers"):
+            _remove_abandoned(layout.layers)
+            try:
+                path = tempfile.mkdtemp(prefix=_PREFIX, dir=layout.layers)
+            except OSError as error:
+                raise refusal(layout.layers, error) from error
+            stack.callback(shutil.rmtree, path, ignore_errors=True)
+            stack.enter_context(try_lock(os.path.join(path, _LOCK)))
+        yield path
+
+
+def _remove_abandoned(directory: str) -> None:
+    for name in os.listdir(directory):
+        if name.startswith(_PREFIX):
+            path = os.path.join(directory, name)
+            with try_lock(os.path.join(path, _LOCK)) as abandoned:
+                if abandoned:
+                    shutil.rmtree(path, ignore_errors=True)

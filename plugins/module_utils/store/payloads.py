@@ -1,0 +1,65 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that steps put into images, by digest, so that each travels to the target once."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+
+from ..common.errors import StoreError, VerificationError
+from .files import HASH_BLOCK, hash_file, publish, refusal
+from .layout import Layout
+
+
+class Payloads:
+    """The payloads of one store. They may hold secrets: only their owner reads them."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def missing(self, digests: Iterable[str]) -> list[str]:
+        """Which of these the store lacks, sorted, each once."""
+        return sorted({digest for digest in digests if not os.path.exists(self._layout.payload(digest))})
+
+    def adopt(self, path: str, digest: str) -> None:
+        """Copy a file into the store; raises VerificationError when it is not what ``digest`` says."""
+        dest = self._layout.payload(digest)
+        try:
+            descriptor, temporary = tempfile.mkstemp(suffix=".tmp", dir=self._layout.payloads)
+            try:
+                with open(path, "rb") as source, os.fdopen(descriptor, "wb") as copy:
+                    found = hashlib.sha256()
+                    for block in iter(lambda: source.read(HASH_BLOCK), b""):
+                        found.update(block)
+                        copy.write(block)
+                if f"sha256:{found.hexdigest()}" != digest:
+                    raise VerificationError(
+                        f"a file of the controller was changed while this task ran: its digest was {digest} and is now"
+                        f" sha256:{found.hexdigest()}",
+                        "Run the task again when the file is complete",
+                    )
+                publish(temporary, dest)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temporary)
+                raise
+        except OSError as error:
+            raise refusal(dest, error) from error
+
+    def path(self, digest: str) -> str:
+        """Path of a payload that the store has; raises StoreError when it is not whole."""
+        path = self._layout.payload(digest)
+        try:
+            found = hash_file(path)
+        except OSError as error:
+            raise refusal(path, error) from error
+        if found != digest:
+            raise StoreError(
+                f"the payload {path} is damaged: its digest is {found}", "Remove it; the next run sends it again"
+            )
+        return path
