@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.keys import Keys
-from tests.fixtures.mirror import Mirror, Product, write_mirror
-from tests.fixtures.server import Server, serve
-from tests.unit.local_host import LocalHost
+from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
+from ansible_collections.goldsmith.kvm.tests.fixtures.mirror import Mirror, Product, write_mirror
+from ansible_collections.goldsmith.kvm.tests.fixtures.server import Server, serve
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
 SERIALS = ("20260905", "20261010.1")
 

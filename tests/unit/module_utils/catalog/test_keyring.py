@@ -11,8 +11,8 @@ import pytest
 from ansible_collections.goldsmith.kvm.plugins.module_utils.catalog.keyring import binary_keys, crc24, read_keyring
 from ansible_collections.goldsmith.kvm.plugins.module_utils.catalog.ubuntu_keys import UBUNTU_KEYS
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
-from tests.fixtures.keys import Keys
-from tests.unit.local_host import LocalHost
+from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
 
 def test_an_armored_keyring_becomes_what_gpg_exports_unarmored(keys: Keys) -> None:

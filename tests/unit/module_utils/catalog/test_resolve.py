@@ -21,10 +21,16 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import
     TransferError,
     VerificationError,
 )
-from tests.fixtures.keys import Keys
-from tests.fixtures.mirror import Faults, Mirror, Signing, plain_directory, write_mirror
-from tests.fixtures.server import Fault, Server, serve
-from tests.unit.local_host import LocalHost
+from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
+from ansible_collections.goldsmith.kvm.tests.fixtures.mirror import (
+    Faults,
+    Mirror,
+    Signing,
+    plain_directory,
+    write_mirror,
+)
+from ansible_collections.goldsmith.kvm.tests.fixtures.server import Fault, Server, serve
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
 from .conftest import SERIALS, small_files
 

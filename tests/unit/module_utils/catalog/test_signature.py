@@ -25,9 +25,9 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import
     MissingProgramError,
     VerificationError,
 )
-from tests.fixtures.keys import Key
-from tests.fixtures.keys import Keys as KeyPairs
-from tests.unit.local_host import LocalHost
+from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Key
+from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys as KeyPairs
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
 TEXT = b"one\n- two\n-----three\n"
 NAME = "https://example.com/SHA256SUMS"
