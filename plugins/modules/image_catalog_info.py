@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: image_catalog_info
 short_description: List the images that a publisher offers
 version_added: 0.1.0
-author: The goldsmith.kvm authors (@goldsmith)
+author: The goldsmith.kvm authors (@goldsmith-kvm)
 description:
   - Lists what a publisher offers for a release, lineage, architecture and file type, with URL, digest, size, end of
     support, and the proof of the digest.

@@ -24,7 +24,7 @@ description:
   - A disk image that names another file (a backing file, an external data file) is refused.
 extends_documentation_fragment:
   - goldsmith.kvm.catalog
-  - goldsmith.kvm.http
+  - goldsmith.kvm.http_options
   - goldsmith.kvm.attributes
   - goldsmith.kvm.attributes.actiongroup_kvm
   - ansible.builtin.files
