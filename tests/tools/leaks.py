@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,8 +38,18 @@ def snapshot() -> Snapshot:
     return Snapshot(frozenset(mounts), frozenset(files))
 
 
-def left_behind(before: Snapshot, run_id: str, tmpdir: str) -> list[str]:
-    """Processes started by this run, and mounts and loop devices below its directories, that are still there."""
+def left_behind(before: Snapshot, run_id: str, tmpdir: str, patience: float = 10) -> list[str]:
+    """Processes started by this run, and mounts and loop devices below its directories, that are still there.
+
+    What is about to end gets ``patience`` seconds for it.
+    """
+    deadline = time.monotonic() + patience
+    while (found := _left(before, run_id, tmpdir)) and time.monotonic() < deadline:
+        time.sleep(1)
+    return found
+
+
+def _left(before: Snapshot, run_id: str, tmpdir: str) -> list[str]:
     after = snapshot()
     found = [f"mounted: {path}" for path in sorted(after.mounts - before.mounts)]
     found += [f"loop device on {file}" for file in sorted(after.looped - before.looped)]

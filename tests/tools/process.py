@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from .paths import CACHE, COLLECTIONS, ROOT, STATE, VENV
+from .paths import CACHE, COLLECTIONS, ROOT, VENV
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SHOWN = 40  # lines of the output of a program that failed
@@ -50,7 +50,7 @@ def environment(tmpdir: str | None = None) -> dict[str, str]:
         ANSIBLE_CONFIG=str(ROOT / "tests" / "ansible.cfg"),
         ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS),
         ANSIBLE_HOME=str(CACHE / "ansible"),
-        GOLDSMITH_STATE=str(STATE),
+        XDG_CACHE_HOME=str(CACHE),
     )
     if tmpdir:
         env["TMPDIR"] = tmpdir
@@ -76,7 +76,7 @@ class Log:
     def __init__(self, path: Path, tmpdir: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self.env = {**environment(tmpdir), "XDG_CACHE_HOME": str(CACHE)}
+        self.env = environment(tmpdir)
         self._file = path.open("wb")
         self._complaints: list[str] = []
 

@@ -144,7 +144,12 @@ def make_virtualenv(path: Path, *requirements: str) -> None:
 
 
 def _checked(argv: list[str]) -> None:
-    env = {**environment(), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+    env = {
+        **environment(),
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", ""),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+    }
     done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         print("\n".join((done.stdout + done.stderr).splitlines()[-20:]), file=sys.stderr)
