@@ -112,7 +112,9 @@ def _warm(served: Served, rounds: int) -> list[Comparison]:
         return task("goldsmith.kvm.image_fetch", served.fetch(served.fast, "store"))
 
     def sha256sum() -> Ran:
-        return run(["sh", "-ec", 'curl -sSf -z "$1" -o "$1" "$2"; sha256sum --quiet -c "$3"', "-", str(copy), url, str(sums)])
+        return run(
+            ["sh", "-ec", 'curl -sSf -z "$1" -o "$1" "$2"; sha256sum --quiet -c "$3"', "-", str(copy), url, str(sums)]
+        )
 
     def get_url() -> Ran:
         return task("ansible.builtin.get_url", {"url": url, "dest": str(copy), "checksum": f"sha256:{digest}"})

@@ -1,0 +1,122 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role made, seen from outside: the image's root mounted read-only, and the files on the build host."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import testinfra
+import testinfra.host
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
+
+from tests.integration.mounted import mounted
+
+WORK = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "goldsmith"
+KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIGdvbGRzbWl0aC1rdm0tbW9sZWN1bGUta2V5LTAwMDAx"
+
+Host = testinfra.host.Host
+
+
+@pytest.fixture(scope="module")
+def result() -> dict[str, t.Any]:
+    (made,) = json.loads((WORK / "results.json").read_text())
+    return t.cast("dict[str, t.Any]", made)
+
+
+@pytest.fixture(scope="module")
+def record(result: dict[str, t.Any]) -> dict[str, t.Any]:
+    return t.cast("dict[str, t.Any]", json.loads(Path(result["record"]).read_text()))
+
+
+@pytest.fixture(scope="module")
+def image(result: dict[str, t.Any]) -> Iterator[Host]:
+    with mounted(Path(result["image"]["path"])) as root:
+        yield testinfra.get_host(f"chroot://{root}")
+
+
+def test_package_is_installed(image: Host) -> None:
+    assert image.package("goldsmith-hello").is_installed
+    assert image.package("goldsmith-hello-common").is_installed
+
+
+def test_package_lists_are_not_left(image: Host) -> None:
+    assert image.check_output("find /var/lib/apt/lists /var/cache/apt/archives -type f -size +0") == ""
+
+
+def test_timers_of_unattended_upgrades_are_masked(image: Host) -> None:
+    for unit in ("apt-daily.timer", "apt-daily-upgrade.timer"):
+        assert image.file(f"/etc/systemd/system/{unit}").linked_to == "/dev/null"
+
+
+def test_user_has_key_and_sudo(image: Host) -> None:
+    ops = image.user("ops")
+    assert ops.exists and ops.home == "/home/ops"
+    keys = image.file("/home/ops/.ssh/authorized_keys")
+    assert keys.contains(KEY)
+    assert (keys.mode, keys.user, keys.group) == (0o600, "ops", "ops")
+    assert image.file("/home/ops/.ssh").mode == 0o700
+    assert "NOPASSWD" in image.check_output("cat /etc/sudoers.d/*")
+
+
+def test_root_has_the_injected_key(image: Host) -> None:
+    assert image.file("/root/.ssh/authorized_keys").contains(KEY)
+
+
+def test_uploaded_file(image: Host) -> None:
+    banner = image.file("/etc/issue.net")
+    assert banner.content_string == "Put here by Molecule.\n"
+    assert (banner.mode, banner.user, banner.group) == (0o600, "root", "root")
+
+
+def test_unit_is_enabled(image: Host) -> None:
+    assert image.file("/etc/systemd/system/multi-user.target.wants/marker.service").is_symlink
+
+
+def test_hostname_timezone_and_command(image: Host) -> None:
+    assert image.file("/etc/hostname").content_string.strip() == "molecule"
+    assert image.file("/etc/localtime").linked_to == "/usr/share/zoneinfo/Europe/Oslo"
+    assert image.file("/etc/molecule").content_string == "made\n"
+
+
+def test_image_is_ready_to_clone(image: Host) -> None:
+    machine_id = image.file("/etc/machine-id")
+    assert machine_id.exists and machine_id.size == 0
+    assert not image.file("/var/lib/urandom/random-seed").exists
+    assert not image.file("/var/lib/systemd/random-seed").exists
+    assert image.check_output("find /etc/ssh -name 'ssh_host_*'") == ""
+
+
+def test_nothing_of_the_build_is_left(image: Host) -> None:
+    assert image.check_output("find /tmp /var/tmp -mindepth 1") == ""
+    assert not image.file("/usr/sbin/policy-rc.d").exists
+
+
+def test_record_matches_the_file(result: dict[str, t.Any], record: dict[str, t.Any]) -> None:
+    path = Path(result["image"]["path"])
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == result["image"]["digest"].partition(":")[2]
+    assert path.stat().st_mode & 0o777 == 0o444
+    current = Path(result["image"]["current"])
+    assert current.is_symlink() and current.resolve() == path
+    assert result["image"]["digest"] in json.dumps(record)
+    assert result["base"]["digest"] in json.dumps(record)
+    assert result["base"]["proof"]["fingerprint"] in json.dumps(record)
+    assert set(result["packages_added"]) == {"goldsmith-hello", "goldsmith-hello-common"}
+
+
+def test_image_holds_its_record_without_its_own_digest(image: Host, result: dict[str, t.Any]) -> None:
+    (found,) = image.check_output(
+        "find /usr/share/goldsmith /usr/lib/goldsmith /etc/goldsmith -name '*.json' || true"
+    ).split()
+    inside = image.file(found).content_string
+    assert result["base"]["digest"] in inside
+    assert result["image"]["digest"] not in inside
