@@ -66,7 +66,7 @@ class Connections:
     def start(self, first: Answer) -> None:
         """Begin with the answer ``first``. The other connections join as soon as this one turns out to be slow."""
         self._window.enter()
-        self._begin_thread(self._work, 0, first.response, first.begin)
+        self._begin_thread(self._work, 0, first)
         if self._settings.connections > 1 and self._window.unclaimed > 1:
             self._begin_thread(self._join_when_slow)
 
@@ -83,26 +83,26 @@ class Connections:
             self._window.enter()
             self._begin_thread(self._work, number)
 
-    def _work(self, number: int, response: Response | None = None, position: int = 0) -> None:
-        """Fill chunks until there are no more. ``position`` is where an open ``response`` goes on."""
+    def _work(self, number: int, answer: Answer | None = None) -> None:
+        """Fill chunks until there are no more, first of all with the bytes of an open ``answer``."""
         patience = Patience(self._settings.retries, self._settings.first_pause)
+        position = answer.begin if answer is not None else 0
         try:
             while True:
                 chunk = self._window.claim()
-                if response is not None and (chunk is None or chunk.position != position):
-                    response.close()
-                    response = None
+                if answer is not None and (chunk is None or chunk.position != position or position == answer.end):
+                    answer.response.close()
+                    answer = None
                 if chunk is None:
                     return
                 try:
-                    if response is None:
-                        response = self._version.ask(self._host, chunk.position, chunk.end).response
-                    self._fill(number, chunk, response, patience)
+                    answer = answer or self._version.ask(self._host, chunk.position, chunk.end)
+                    self._fill(number, chunk, answer.response, patience)
                     position = chunk.position
                 except TransferError as error:
-                    if response is not None:
-                        response.close()
-                        response = None
+                    if answer is not None:
+                        answer.response.close()
+                        answer = None
                     self._window.give_back(chunk)
                     if self._gives_up(error, patience):
                         return

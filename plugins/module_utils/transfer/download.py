@@ -232,7 +232,7 @@ class _Transfer:
             return
         resumable = self._may_go_on(answer.validators)
         chunk_size = self.settings.chunk_size if answer.partial and resumable and connections > 1 else None
-        window = Window(self.part.length, total, chunk_size, capacity=2 * connections * self.settings.chunk_size)
+        window = Window(self.part.length, total, chunk_size, share=2 * self.settings.chunk_size)
         version = Version(url, total, answer.validators, answer.partial, resumable)
         settings = dataclasses.replace(self.settings, connections=connections)
         workers = Connections(self.host, version, window, settings, self.bucket)

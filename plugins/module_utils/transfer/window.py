@@ -10,7 +10,7 @@ from collections import deque
 
 from .ranges import chunk_end
 
-_BATCH_BYTES = 4 * 1024 * 1024
+_BATCH_BYTES = 1024 * 1024
 _BATCH_PIECES = 256
 
 
@@ -27,16 +27,16 @@ class Chunk:
 
 
 class Window:
-    """Chunks of ``begin`` to ``total`` in order, with a bound on the memory that they take.
+    """Chunks of ``begin`` to ``total`` in order, and no more than ``share`` bytes of memory for each worker.
 
     Without ``chunk_size`` everything is one chunk, for a server that sends the file in one piece.
     """
 
-    def __init__(self, begin: int, total: int | None, chunk_size: int | None, capacity: int) -> None:
+    def __init__(self, begin: int, total: int | None, chunk_size: int | None, share: int) -> None:
         self._changed = threading.Condition()
         self._total = total
         self._chunk_size = chunk_size
-        self._capacity = capacity
+        self._share = share
         self._chunks: deque[Chunk] = deque()
         self._given_back: list[Chunk] = []
         self._claimed_to = begin
@@ -54,6 +54,7 @@ class Window:
         """A worker begins."""
         with self._changed:
             self._workers += 1
+            self._changed.notify_all()
 
     @property
     def unclaimed(self) -> int:
@@ -72,11 +73,14 @@ class Window:
                     return self._given_back.pop(0)
                 if self._all_claimed and all(chunk.complete for chunk in self._chunks):
                     return None
-                if not self._all_claimed and self._claimed_to - self._taken_to < self._capacity:
+                if not self._all_claimed and self._claimed_to - self._taken_to < self._capacity():
                     self._busy += 1
                     return self._next_chunk()
                 self._changed.wait()
             return None
+
+    def _capacity(self) -> int:
+        return self._share * self._workers
 
     def _next_chunk(self) -> Chunk:
         if self._chunk_size is None or self._total is None:
@@ -92,7 +96,7 @@ class Window:
     def put(self, chunk: Chunk, piece: bytes) -> bool:
         """Add the next bytes of a chunk; waits while it holds too many. False if they are wanted no longer."""
         with self._changed:
-            while chunk.held >= self._capacity and not self._stopped:
+            while chunk.held >= self._capacity() and not self._stopped:
                 self._changed.wait()
             if self._stopped:
                 return False
