@@ -26,6 +26,7 @@ from ..store.files import identity_of, publish, refusal
 from ..store.images import Image, Images, require_digest
 from ..store.layout import DEFAULT_ROOT, Layout, hex_of, name_of
 from ..store.offline import recall
+from ..store.parts import part_lock, part_path
 from ..store.proved import newest_proved, note_proved, refuse_older
 from ..transfer.download import Transferred, download
 from .packing import Packing, packing_of
@@ -62,7 +63,7 @@ def fetch_image(host: Host, params: Mapping[str, t.Any], check_mode: bool, attri
         return fetch.unchanged(image, item)
     if check_mode:
         return fetch.predicted(item, params.get("mode"))
-    with fetch.layout.lock(f"image:{_key(item)}"):
+    with part_lock(fetch.layout, _key(item)):
         # Another run may have brought it while this one waited.
         image = fetch.held(item)
         return fetch.brought(item, limits, params.get("mode")) if image is None else fetch.unchanged(image, item)
@@ -158,7 +159,7 @@ class _Fetch:
             image = self._described(self.layout.image(digest), digest, item, packing)
             transferred = None
         else:
-            part = os.path.join(self.layout.images, f".{_key(item)}.part")
+            part = part_path(self.layout, _key(item))
             with self.stages("download"):
                 transferred = download(self.host, item.urls, part, expected=item.digest, size=item.size, **limits)
             others = (url for url in item.urls if url != transferred.url)

@@ -74,8 +74,11 @@ class Images:
 
     def get(self, digest: str) -> Image | None:
         """The image with this ``sha256:…`` digest."""
-        document = read_json(self._layout.record_path(_KIND, hex_of(digest)))
+        document = read_json(self.record_path(digest))
         return None if document is None else _image(document)
+
+    def record_path(self, digest: str) -> str:
+        return self._layout.record_path(_KIND, hex_of(digest))
 
     def published_as(self, digest: str) -> Image | None:
         """The image that was published with this ``sha256:…`` or ``sha512:…`` digest, or that has it itself."""
@@ -96,7 +99,7 @@ class Images:
         return image
 
     def _remove(self, digest: str) -> None:
-        path = self._layout.record_path(_KIND, hex_of(digest))
+        path = self.record_path(digest)
         try:
             os.unlink(path)
         except FileNotFoundError:

@@ -27,7 +27,7 @@ def workdir(layout: Layout) -> Iterator[str]:
     """
     with contextlib.ExitStack() as stack:
         with layout.lock("layers"):
-            _remove_abandoned(layout.layers)
+            _remove_abandoned(layout)
             try:
                 path = tempfile.mkdtemp(prefix=_PREFIX, dir=layout.layers)
             except OSError as error:
@@ -37,10 +37,37 @@ def workdir(layout: Layout) -> Iterator[str]:
         yield path
 
 
-def _remove_abandoned(directory: str) -> None:
-    for name in os.listdir(directory):
-        if name.startswith(_PREFIX):
-            path = os.path.join(directory, name)
-            with try_lock(os.path.join(path, _LOCK)) as abandoned:
-                if abandoned:
-                    shutil.rmtree(path, ignore_errors=True)
+def build_directories(layout: Layout) -> list[str]:
+    """Every directory that :func:`workdir` has made and that is still there, sorted."""
+    try:
+        names = sorted(os.listdir(layout.layers))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise refusal(layout.layers, error) from error
+    return [os.path.join(layout.layers, name) for name in names if name.startswith(_PREFIX)]
+
+
+def is_in_use(directory: str) -> bool:
+    """Whether a build is under way in a directory of :func:`workdir`; writes nothing."""
+    path = os.path.join(directory, _LOCK)
+    if not os.path.exists(path):
+        return False
+    with try_lock(path) as abandoned:
+        return not abandoned
+
+
+def remove_abandoned(layout: Layout) -> list[str]:
+    """Remove what killed builds have left, and return the paths that were removed."""
+    with layout.lock("layers"):
+        return _remove_abandoned(layout)
+
+
+def _remove_abandoned(layout: Layout) -> list[str]:
+    removed = []
+    for path in build_directories(layout):
+        with try_lock(os.path.join(path, _LOCK)) as abandoned:
+            if abandoned:
+                shutil.rmtree(path, ignore_errors=True)
+                removed.append(path)
+    return removed

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from .files import refusal
-from .locks import lock
+from .locks import lock, try_lock
 
 DEFAULT_ROOT = "/var/lib/goldsmith"
 
@@ -75,7 +75,22 @@ class Layout:
 
     def lock(self, name: str, *, on_wait: Callable[[], None] | None = None) -> AbstractContextManager[None]:
         """Lock something by name, such as ``golden:/srv/golden/noble``; waits for whoever holds it."""
-        return lock(os.path.join(self.locks, f"{name_of(name)}.lock"), on_wait=on_wait)
+        return lock(self._lock_path(name), on_wait=on_wait)
+
+    def try_lock(self, name: str) -> AbstractContextManager[bool]:
+        """As :meth:`lock`, but yields False where somebody holds it."""
+        return try_lock(self._lock_path(name))
+
+    def is_locked(self, name: str) -> bool:
+        """Whether somebody holds the lock; writes nothing."""
+        path = self._lock_path(name)
+        if not os.path.exists(path):
+            return False
+        with try_lock(path) as free:
+            return not free
+
+    def _lock_path(self, name: str) -> str:
+        return os.path.join(self.locks, f"{name_of(name)}.lock")
 
 
 def hex_of(digest: str) -> str:

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the store holds, and pruning it."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+
+from ..common.age import format_time, now, parse_age
+from ..common.errors import BadRequestError
+from ..common.host import Host
+from ..store.files import refusal
+from ..store.images import Image, Images
+from ..store.layout import DEFAULT_ROOT, Layout
+from ..store.parts import leftovers, remove_leftovers
+from ..store.prune import decide, superseded
+from ..store.references import golden_images
+from .held import held_files
+
+
+def store_argument_spec() -> dict[str, t.Any]:
+    """The options of ``image_store``."""
+    return {
+        "store": {"type": "path", "default": DEFAULT_ROOT},
+        "state": {"type": "str", "choices": ["listed", "pruned"], "default": "listed"},
+        "keep": {"type": "int"},
+        "age": {"type": "str"},
+    }
+
+
+def manage_store(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """What ``image_store`` does and returns; ``params`` are those of :func:`store_argument_spec`."""
+    layout = Layout(params["store"])
+    if params["state"] == "listed":
+        for option in ("keep", "age"):
+            if params[option] is not None:
+                raise BadRequestError(
+                    f"{option} is given, but nothing is pruned with state: listed", "Set state: pruned"
+                )
+        return {"changed": False, "images": _listed(layout, _present(layout))}
+    keep, age = params["keep"], params["age"]
+    if keep is not None and keep < 0:
+        raise BadRequestError(f"keep is {keep}", "Give a number from 0 on")
+    unused_since = None if age is None else format_time(now() - parse_age(age))
+    return _pruned(host, layout, keep, unused_since, check_mode)
+
+
+def _pruned(
+    host: Host, layout: Layout, keep: int | None, unused_since: str | None, check_mode: bool
+) -> dict[str, t.Any]:
+    present = _present(layout)
+    candidates = superseded(present, keep=keep, unused_since=unused_since)
+    needed = _needed(host, layout, candidates) if candidates else {}
+    decision = decide(candidates, needed)
+    if check_mode:
+        removed, left = list(decision.removed), leftovers(layout)
+    else:
+        removed, left = [image for image in decision.removed if _remove(layout, image)], remove_leftovers(layout)
+    left += _vanished(layout, check_mode)
+    gone = {image.digest for image in removed}
+    kept = [image for image in present if image.digest not in gone]
+    paths = sorted([layout.image(image.digest) for image in removed] + left)
+    return {
+        "changed": bool(paths),
+        "images": _listed(layout, kept),
+        "removed": _listed(layout, removed),
+        "removed_leftovers": left,
+        "needed": [
+            {"path": layout.image(digest), "digest": digest, "reasons": list(reasons)}
+            for digest, reasons in sorted(decision.needed.items())
+        ],
+        "freed": sum(image.size for image in removed),
+        "diff": {"before": dict.fromkeys(paths, "present"), "after": dict.fromkeys(paths, "absent")},
+    }
+
+
+def _present(layout: Layout) -> list[Image]:
+    """The recorded images whose files are there."""
+    return [image for image in Images(layout).all() if os.path.exists(layout.image(image.digest))]
+
+
+def _vanished(layout: Layout, check_mode: bool) -> list[str]:
+    """Paths of the records of images whose files are gone; deletes them outside of check mode."""
+    records = []
+    for image in Images(layout).all():
+        if not os.path.exists(layout.image(image.digest)):
+            records.append(Images(layout).record_path(image.digest))
+            if not check_mode:
+                _remove(layout, image)
+    return records
+
+
+def _listed(layout: Layout, images: Iterable[Image]) -> list[dict[str, t.Any]]:
+    golden: dict[str, list[str]] = {}
+    for each in golden_images(layout):
+        golden.setdefault(each.base_digest, []).append(each.image_path)
+    return [
+        {
+            "path": layout.image(image.digest),
+            "digest": image.digest,
+            "size": image.size,
+            "format": image.format,
+            "virtual_size": image.virtual_size,
+            "added": image.added,
+            "last_used": image.last_used,
+            "sources": [
+                {
+                    "publisher": source.publisher,
+                    "product": source.product,
+                    "serial": source.serial,
+                    "file_type": source.file_type,
+                    "release": source.release,
+                    "arch": source.arch,
+                    "name": source.name,
+                    "url": source.urls[0],
+                    "published_digest": source.digest,
+                    "proof": asdict(source.proof),
+                }
+                for source in image.sources
+            ],
+            "golden_images": golden.get(image.digest, []),
+        }
+        for image in images
+    ]
+
+
+def _needed(host: Host, layout: Layout, candidates: Iterable[Image]) -> dict[str, list[str]]:
+    """By digest, why a candidate has to stay."""
+    needed: dict[str, list[str]] = {}
+    for golden in golden_images(layout):
+        needed.setdefault(golden.base_digest, []).append(f"the golden image {golden.image_path} was made from it")
+    held = held_files(host, layout)
+    for image in candidates:
+        reasons = needed.setdefault(image.digest, [])
+        holders = held.by_path.get(os.path.realpath(layout.image(image.digest)), ())
+        reasons += [f"{holder} uses it" for holder in sorted(holders)]
+        reasons += [f"it may be in use by {unknown}" for unknown in sorted(held.unknown)]
+    if held.unknown:
+        host.warn(
+            "no image is pruned, because it cannot be told which ones are in use: " + "; ".join(sorted(held.unknown))
+        )
+    return needed
+
+
+def _remove(layout: Layout, image: Image) -> bool:
+    """Delete an image unless it has been used since it was looked at."""
+    path = layout.image(image.digest)
+
+    def change(known: Image | None) -> Image | None:
+        if known != image:
+            return known
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise refusal(path, error) from error
+        return None
+
+    return Images(layout).update(image.digest, change) is None

@@ -1,0 +1,206 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_store
+short_description: List and prune the store of verified images
+version_added: 0.1.0
+author: The goldsmith.kvm authors (@goldsmith-kvm)
+description:
+  - Lists the images that M(goldsmith.kvm.image_fetch) has put into the store, with their proof, when they were last
+    used, and which golden images were made from them.
+  - Deletes, when asked to, those that are no longer needed, and what killed runs have left.
+  - An image that an existing golden image was made from is never deleted, nor one that is in the backing chain of a
+    disk of any domain (running or not, snapshots included) or of a build that is under way.
+  - Domains are found by libvirt's definition files, and by C(virsh) where that gets an answer. The Python bindings of
+    libvirt are not needed. If the backing chain of any domain cannot be read, no image is deleted, and a warning says
+    so.
+extends_documentation_fragment:
+  - goldsmith.kvm.attributes
+  - goldsmith.kvm.attributes.actiongroup_kvm
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  store:
+    description:
+      - Directory of the store. One that does not exist holds nothing.
+    type: path
+    default: /var/lib/goldsmith
+  state:
+    description:
+      - V(listed) changes nothing.
+      - V(pruned) deletes the images that neither O(keep) nor O(age) keeps and that nothing needs. With neither of both,
+        only incomplete downloads and abandoned build directories are deleted.
+    type: str
+    choices: [listed, pruned]
+    default: listed
+  keep:
+    description:
+      - How many images of each product to keep, the newest serials.
+      - Used with O(state=pruned).
+    type: int
+  age:
+    description:
+      - Keep what has been used within this time, such as V(30d), V(2w) or V(12h).
+      - With O(keep) as well, an image has to be both superseded and unused to be deleted.
+      - Used with O(state=pruned).
+    type: str
+notes:
+  - Finding the backing chains of qcow2 disks needs C(qemu-img) (package C(qemu-utils)) and, as a rule, root.
+seealso:
+  - module: goldsmith.kvm.image_fetch
+  - module: goldsmith.kvm.image_customize
+"""
+
+EXAMPLES = r"""
+- name: See what the store holds
+  goldsmith.kvm.image_store:
+  become: true
+  register: held
+
+- name: Show the golden images that were made from each image
+  ansible.builtin.debug:
+    msg: "{{ item.sources[0].product }} {{ item.sources[0].serial }}: {{ item.golden_images | join(', ') }}"
+  loop: "{{ held.images }}"
+  loop_control:
+    label: "{{ item.digest }}"
+
+- name: Keep the two newest images of each product, and all that were used within a month
+  goldsmith.kvm.image_store:
+    state: pruned
+    keep: 2
+    age: 30d
+  become: true
+"""
+
+RETURN = r"""
+images:
+  description: The images of the store; with O(state=pruned) those that are left, in check mode those that would be.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: Its file.
+      type: str
+    digest:
+      description: Digest of the file.
+      type: str
+    size:
+      description: Bytes of the file.
+      type: int
+    format:
+      description: Format in QEMU's words; empty for what is not a disk image.
+      type: str
+    virtual_size:
+      description: Bytes of the disk that a guest sees. V(null) for what is not a disk image.
+      type: int
+    added:
+      description: When it was fetched.
+      type: str
+    last_used:
+      description: When M(goldsmith.kvm.image_fetch) gave it to a play last.
+      type: str
+    sources:
+      description:
+        - What it was published as, possibly several times, and what proved it then. RV(images[].sources[].proof) is
+          that of RV(goldsmith.kvm.image_fetch#module:image.proof).
+      type: list
+      elements: dict
+    golden_images:
+      description: Paths of the golden images that were made from it and still exist.
+      type: list
+      elements: str
+  sample:
+    - path: /var/lib/goldsmith/images/0f1c4b8b9e5e5e4f8c6f2c4d7a3b1e6d5c4b3a29180f7e6d5c4b3a2918070605.img
+      digest: sha256:0f1c4b8b9e5e5e4f8c6f2c4d7a3b1e6d5c4b3a29180f7e6d5c4b3a2918070605
+      size: 622592000
+      format: qcow2
+      virtual_size: 3758096384
+      added: "2026-09-07T05:11:40Z"
+      last_used: "2026-09-28T05:10:02Z"
+      sources:
+        - publisher: ubuntu
+          product: com.ubuntu.cloud:server:24.04:amd64
+          serial: "20260905"
+          file_type: disk1.img
+          release: noble
+          arch: amd64
+          name: ubuntu-24.04-server-cloudimg-amd64.img
+          url: https://cloud-images.ubuntu.com/releases/server/releases/noble/release-20260905/ubuntu-24.04-server-cloudimg-amd64.img
+          published_digest: sha256:0f1c4b8b9e5e5e4f8c6f2c4d7a3b1e6d5c4b3a29180f7e6d5c4b3a2918070605
+          proof:
+            method: signature
+            file: https://cloud-images.ubuntu.com/releases/server/releases/noble/release-20260905/SHA256SUMS
+            fingerprint: D2EB44626FDDC30B513D5BB71A5D6C4C7DB87C81
+            signed_at: "2026-09-05T03:28:23Z"
+            index_file: https://cloud-images.ubuntu.com/releases/streams/v1/com.ubuntu.cloud:released:download.sjson
+            index_fingerprint: 4A3CE3CD565D7EB5C810E2B97FF3F408476CF100
+            index_updated: "2026-09-06T01:30:03Z"
+            index_signed_at: "2026-09-06T01:30:05Z"
+      golden_images:
+        - /var/lib/libvirt/images/golden/noble-base-20260905-1f2e3d4c.qcow2
+removed:
+  description: The images that were deleted, in check mode those that would be; as in RV(images).
+  returned: O(state=pruned)
+  type: list
+  elements: dict
+  sample: []
+removed_leftovers:
+  description: Paths of incomplete downloads, of directories of killed builds, and of records of vanished images,
+    that were or would be deleted.
+  returned: O(state=pruned)
+  type: list
+  elements: str
+  sample:
+    - /var/lib/goldsmith/images/.5c4b3a2918070605.part
+needed:
+  description: The images that O(keep) and O(age) did not keep, but something else does.
+  returned: O(state=pruned)
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: Its file.
+      type: str
+    digest:
+      description: Digest of the file.
+      type: str
+    reasons:
+      description: What needs it.
+      type: list
+      elements: str
+  sample:
+    - path: /var/lib/goldsmith/images/0f1c4b8b9e5e5e4f8c6f2c4d7a3b1e6d5c4b3a29180f7e6d5c4b3a2918070605.img
+      digest: sha256:0f1c4b8b9e5e5e4f8c6f2c4d7a3b1e6d5c4b3a29180f7e6d5c4b3a2918070605
+      reasons:
+        - the domain db-1 uses it
+freed:
+  description: Bytes of the images that were or would be deleted.
+  returned: O(state=pruned)
+  type: int
+  sample: 0
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.runner import run_module
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.store import manage_store, store_argument_spec
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=store_argument_spec(), supports_check_mode=True)
+    run_module(module, manage_store)
+
+
+if __name__ == "__main__":
+    main()
