@@ -115,6 +115,13 @@ def create_overlay(host: Host, base: str, base_format: str, path: str, size: int
     host.run(argv if size is None else [*argv, str(size)]).checked()
 
 
+def is_grown(host: Host, overlay: str) -> bool:
+    """Whether an overlay made here is a larger disk than what it lies over."""
+    argv = [_program(host), "info", "-f", "qcow2", "-U", "--backing-chain", "--output=json", os.path.abspath(overlay)]
+    chain = json.loads(host.run(argv).checked().stdout)
+    return len(chain) > 1 and chain[0]["virtual-size"] > chain[1]["virtual-size"]
+
+
 def convert(host: Host, source: str, dest: str, *, compression: str = "zstd", source_format: str = "qcow2") -> None:
     """Write ``source`` with all that lies below it into the qcow2 ``dest`` that needs no other file.
 

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What to tell the user of a build that failed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ..common.errors import CommandError, GoldsmithError, MissingProgramError, StepError
+from ..recipe.operations import Run, StepOperations
+from .report_disk import RawReport
+
+SHOWN_LINES = 20
+"""Lines of a step's output that an error shows."""
+
+_DISK_FULL = re.compile(r"No space left on device|You don't have enough free space|Disk quota exceeded")
+_NO_NETWORK = re.compile(
+    r"Temporary failure (?:in name resolution|resolving)|Could not resolve host|Name or service not known"
+    r"|Network is unreachable|Could not connect to"
+)
+NO_KERNEL = "libguestfs cannot build its appliance: there is no kernel in /boot that this user may read"
+KERNEL_WAY_OUT = (
+    "Use become; or make one readable with chmod 0644 /boot/vmlinuz-*; or set SUPERMIN_KERNEL and SUPERMIN_MODULES to "
+    "a kernel and its modules' directory; or install one, such as linux-image-virtual or linux-image-cloud-amd64"
+)
+_SELF_TEST = "See what libguestfs-test-tool says on this host"
+
+# What virt-customize and libguestfs say, what is meant, and the way out.
+_LAUNCH_FAILURES: tuple[tuple[str, str, str], ...] = (
+    (
+        r"no operating systems? (?:were|was) found|no operating system",
+        "libguestfs found no operating system in the image",
+        "Look whether the base is the disk image of a system, and not a blank, an installer's or an encrypted one",
+    ),
+    (
+        r"host cpu \((?P<host>[^)]*)\) and guest arch \((?P<guest>[^)]*)\) are not compatible",
+        "the image is for {guest} and this host is {host}: its programs cannot run here",
+        "Build it on a {guest} host",
+    ),
+    (
+        r"passt exited with status|passt: ",
+        "the appliance's network could not be started, because passt failed",
+        "Build as root, where it is not used, or with network: false, or remove the package passt",
+    ),
+    (
+        r"supermin: .*Permission denied|cannot open '/boot/vmlinuz|failed to find a suitable kernel",
+        NO_KERNEL,
+        KERNEL_WAY_OUT,
+    ),
+    (
+        r"supermin",
+        "libguestfs cannot build its appliance with supermin: {said}",
+        _SELF_TEST,
+    ),
+    (
+        r"KVM|kvm",
+        "QEMU could not start the appliance with KVM: {said}",
+        "Build without it: accel: tcg",
+    ),
+    (
+        r"guestfs_launch failed|appliance closed the connection unexpectedly|child process died unexpectedly",
+        "libguestfs' appliance did not start: {said}",
+        _SELF_TEST,
+    ),
+)
+
+
+def explain(report: RawReport, steps: Mapping[str, StepOperations], rc: int, stderr: str) -> GoldsmithError:
+    """The error for a virt-customize that ended with ``rc`` and ``stderr``.
+
+    ``steps``: the step by the number of each of its scripts. The lines shown are what the step's programs printed, so
+    they hold a secret where a step prints one.
+    """
+    if report.failed is not None:
+        number, status = report.failed
+        step = steps.get(number)
+        if step is not None:
+            return _step_failed(step, status, report.log(number))
+    said = _said(stderr)
+    step = steps.get(report.running)
+    if step is not None:
+        return _with_way_out(f"step {step.label} failed", said, step)
+    if report.running:
+        where = "preparing the image" if report.running == "begin" else "cleaning up in the image"
+        return CommandError(f"{where} failed: {said}", rc=rc)
+    for pattern, cause, way_out in _LAUNCH_FAILURES:
+        found = re.search(pattern, stderr)
+        if found:
+            words = {"said": said, **found.groupdict()}
+            return CommandError(cause.format_map(words), way_out.format_map(words), rc=rc)
+    return CommandError(f"virt-customize failed with exit status {rc}: {said}", _SELF_TEST, rc=rc)
+
+
+def timed_out(report: RawReport, steps: Mapping[str, StepOperations], seconds: int) -> GoldsmithError:
+    """The error for a build that took longer than ``seconds``."""
+    step = steps.get(report.running)
+    if step is not None:
+        return StepError(
+            f"the build was stopped after {seconds} seconds, in step {step.label}",
+            "Allow it more by build_timeout; without KVM builds take about 20 times as long",
+            step=step.index,
+        )
+    return CommandError(
+        f"the build was stopped after {seconds} seconds, "
+        + ("before its first step: the appliance did not start" if not report.running else "outside of any step"),
+        _SELF_TEST,
+    )
+
+
+def missing_virt_customize() -> MissingProgramError:
+    """The error for a host without the engine's program."""
+    return MissingProgramError("virt-customize", "guestfs-tools (libguestfs-tools on Ubuntu 20.04 and Debian 11)")
+
+
+def _step_failed(step: StepOperations, status: str, log: str) -> GoldsmithError:
+    lines = [line.rstrip() for line in log.splitlines() if line.strip()]
+    said = "\n".join(lines[-SHOWN_LINES:]) or "it printed nothing"
+    if status == "timeout":
+        return StepError(
+            f"step {step.label} was stopped, because its timeout was over; the last that it printed:\n{said}",
+            "Give the step a longer timeout; without KVM it takes about 20 times as long",
+            step=step.index,
+        )
+    return _with_way_out(f"step {step.label} failed with exit status {status}", said, step)
+
+
+def _with_way_out(cause: str, said: str, step: StepOperations) -> GoldsmithError:
+    way_out = ""
+    if _DISK_FULL.search(said):
+        cause += ", because the image's disk is full"
+        way_out = "Give the image a larger disk by size, such as size: 10G"
+    elif _NO_NETWORK.search(said) and any(isinstance(operation, Run) for operation in step.operations):
+        way_out = (
+            "The appliance has no network, or cannot reach the server: look at network, at this host's own access, and "
+            "at http_proxy; some versions of libguestfs also need the package dhcpcd-base on this host"
+        )
+    return StepError(f"{cause}:\n{said}", way_out, step=step.index)
+
+
+def _said(stderr: str) -> str:
+    """The lines of virt-customize's stderr that tell something."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if "error:" in line]
+    told = errors[-1:] or lines[-SHOWN_LINES:]
+    text = "\n".join(re.sub(r"^virt-customize: error: (?:libguestfs error: )?", "", line) for line in told)
+    return text or "it printed nothing"
