@@ -9,12 +9,14 @@ A published file never changes: a guest's overlay may be backed by it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import typing as t
 from collections.abc import Iterator, Mapping
 
 from ..common.errors import BadRequestError, StoreError
+from ..common.file_attributes import Attributes
 from .digests import digest_of, remember_digest
 from .files import identity_of, publish, publish_link, read_json, refusal, write_json
 from .layout import Layout, hex_of
@@ -50,17 +52,21 @@ class Golden:
         except FileNotFoundError:
             return None
         except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise refusal(self.link, error) from error
             raise StoreError(
                 f"{self.link} is not a link, so that it cannot be pointed to the new image",
                 "Choose another name, or move that file away if no guest uses it",
             ) from error
 
-    def require_directory(self) -> None:
-        """Make the directory where it is missing, and find out before the build whether it can be written."""
+    def require_directory(self, attributes: Attributes) -> None:
+        """Make the directory where it is missing, and find out before the build whether it takes such a file."""
         try:
             os.makedirs(self.directory, mode=0o755, exist_ok=True)
-            with self.temporary() as path, open(path, "wb"):
-                pass
+            with self.temporary() as path:
+                with open(path, "wb"):
+                    pass
+                attributes.apply(path, {"before": {}, "after": {}})
         except OSError as error:
             raise refusal(self.directory, error) from error
 
@@ -80,17 +86,13 @@ class Golden:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._temporary)
 
-    def publish(
-        self, layout: Layout, temporary: str, path: str, record: Mapping[str, t.Any], ids: tuple[int, int]
-    ) -> None:
+    def publish(self, layout: Layout, temporary: str, path: str, record: Mapping[str, t.Any]) -> None:
         """Give the finished image its name, and the record its place beside it; point the link to it.
 
         The record comes first: an image without one would be nobody's, a record without an image is only overwritten.
-        ``ids`` are numbers of user and group as for chown(2), -1 for none.
         """
         try:
             os.chmod(temporary, _MODE)
-            os.chown(temporary, *ids)
             write_json(record_path(path), record)
             try:
                 register_golden(

@@ -1,0 +1,146 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ``image_customize`` is asked."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..common.errors import BadRequestError
+from ..common.size import parse_size
+from ..disk.qemu_img import COMPRESSIONS
+from ..engine.accel import ACCELERATORS
+from ..engine.registry import ENGINES
+from ..recipe.model import Step
+from ..recipe.parse import parse_steps, steps_argument_spec
+from ..store.golden import Golden
+from ..store.layout import DEFAULT_ROOT
+
+
+def customize_argument_spec() -> dict[str, t.Any]:
+    """The options of ``image_customize``."""
+    return {
+        "base": {"type": "dict", "required": True},
+        "dest_dir": {"type": "path", "required": True},
+        "name": {"type": "str", "required": True},
+        "steps": steps_argument_spec(),
+        "size": {"type": "str"},
+        "compression": {"type": "str", "choices": list(COMPRESSIONS), "default": "zstd"},
+        "engine": {"type": "str", "choices": list(ENGINES), "default": "virt_customize"},
+        "accel": {"type": "str", "choices": list(ACCELERATORS), "default": "auto"},
+        "network": {"type": "bool", "default": True},
+        "memsize": {"type": "int"},
+        "smp": {"type": "int"},
+        "timeout": {"type": "int", "default": 3600},
+        "owner": {"type": "str"},
+        "group": {"type": "str"},
+        "store": {"type": "path", "default": DEFAULT_ROOT},
+        "payloads": {"type": "dict", "options": payloads_argument_spec()},
+    }
+
+
+def payloads_argument_spec() -> dict[str, t.Any]:
+    """What the action plugin tells the module of the controller's files."""
+    return {"digests": {"type": "dict", "default": {}}, "directory": {"type": "path"}}
+
+
+@dataclass(frozen=True)
+class Base:
+    """The image to start from, as the user gave it."""
+
+    path: str
+    """Resolved, so that an overlay is backed by a file and not by a link that moves.
+
+    Empty where ``image_fetch`` in check mode could not tell it.
+    """
+    digest: str
+    """``sha256:…``, or empty when the user did not say."""
+    facts: Mapping[str, t.Any]
+    """What ``image_fetch`` told of it: product, serial, proof and so on; empty values left out."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A file that a step names."""
+
+    step: Step
+    option: str
+    path: str
+    """On the target with ``remote_src``, else as the user wrote it."""
+
+    @property
+    def key(self) -> str:
+        return self.step.payload_key(self.option)
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that the user asked for, checked as far as that can be done without looking at the host."""
+
+    base: Base
+    golden: Golden
+    steps: tuple[Step, ...]
+    size: int | None
+    """Bytes of the virtual disk; None: as the base has them."""
+    compression: str
+    engine: str
+    accel: str
+    network: bool
+    memsize: int
+    smp: int
+    timeout: int
+    sent_digests: Mapping[str, str]
+    """Digest of each file of the controller, by payload key."""
+    sent_directory: str | None
+    """Where files that the store lacked have been put, named by their digests; None: they have not been sent yet."""
+
+    def payloads(self) -> Iterator[Payload]:
+        """Every file that steps name."""
+        for step in self.steps:
+            for option, path in step.files():
+                yield Payload(step, option, path)
+
+
+def request_from(params: Mapping[str, t.Any]) -> Request:
+    """The request of a module's parameters. Raises BadRequestError."""
+    payloads = params["payloads"] or {}
+    for option, least in (("memsize", 256), ("smp", 1), ("timeout", 1)):
+        if params[option] is not None and params[option] < least:
+            raise BadRequestError(f"{option} is {params[option]}", f"Give a number from {least} on")
+    return Request(
+        base=_base(params["base"]),
+        golden=Golden(params["dest_dir"], params["name"]),
+        steps=parse_steps(params["steps"]),
+        size=parse_size(params["size"]) if params["size"] else None,
+        compression=params["compression"],
+        engine=params["engine"],
+        accel=params["accel"],
+        network=params["network"],
+        memsize=params["memsize"] or 0,
+        smp=params["smp"] or 0,
+        timeout=params["timeout"],
+        sent_digests=payloads.get("digests") or {},
+        sent_directory=payloads.get("directory"),
+    )
+
+
+def _base(given: Mapping[str, t.Any]) -> Base:
+    path = given.get("path")
+    if path is None and "path" in given:
+        return Base("", "", given)
+    if not path or not isinstance(path, str):
+        raise BadRequestError(
+            "base has no path",
+            "Give `base: {path: /where/it/is.qcow2}`, or what goldsmith.kvm.image_fetch returned as image",
+        )
+    digest = given.get("digest") or ""
+    if digest and not str(digest).startswith("sha256:"):
+        raise BadRequestError(
+            f"the digest of base is not sha256:…, but {digest!r}", "Leave it out, or give its SHA-256"
+        )
+    facts = {key: value for key, value in given.items() if value and key not in ("path", "digest")}
+    return Base(os.path.realpath(os.path.expanduser(path)), str(digest), facts)

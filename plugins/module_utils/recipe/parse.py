@@ -1,0 +1,92 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the option ``steps`` as users write it to checked steps."""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+from collections.abc import Iterable, Mapping
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ..common.errors import BadRequestError
+from .model import Options, Step, StepKind
+from .registry import KINDS
+
+
+def steps_argument_spec() -> dict[str, t.Any]:
+    """The module option ``steps``."""
+    return {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            name: {"type": "dict", "options": kind.argument_spec, **kind.rules} for name, kind in KINDS.items()
+        },
+    }
+
+
+def parse_steps(written: t.Any) -> tuple[Step, ...]:
+    """Check every step; raises BadRequestError that names the place, as in ``steps[2].user.nmae (step 3)``."""
+    if not isinstance(written, (list, tuple)):
+        raise BadRequestError("steps is not a list", "Write a list of steps, each a dictionary with one key")
+    return tuple(_parse(index, entry) for index, entry in enumerate(written, start=1))
+
+
+def _parse(index: int, entry: t.Any) -> Step:
+    place = f"steps[{index - 1}]"
+    if not isinstance(entry, Mapping):
+        raise BadRequestError(
+            f"{place} (step {index}) is not a dictionary but {entry!r}",
+            "Write each step as a dictionary with one key, such as `packages: {install: [nginx]}`",
+        )
+    # AnsibleModule adds the keys of all other kinds, with None.
+    names = [name for name in entry if entry[name] is not None] or (list(entry) if len(entry) == 1 else [])
+    for name in names:
+        if name not in KINDS:
+            raise BadRequestError(
+                f"{place}.{name} (step {index}) is not a kind of step{_nearest(name, KINDS)}", _there_is(KINDS)
+            )
+    if len(names) != 1:
+        raise BadRequestError(
+            f"{place} (step {index}) has to have exactly one key and has {', '.join(names) if names else 'none'}",
+            "Write one step for each; they are carried out in their order" if names else _there_is(KINDS),
+        )
+    kind = KINDS[names[0]]
+    return Step(index, kind, _checked(index, kind, entry[kind.name]))
+
+
+def _checked(index: int, kind: StepKind, options: t.Any) -> Options:
+    place = f"steps[{index - 1}].{kind.name}"
+    if not isinstance(options, Mapping):
+        raise BadRequestError(
+            f"{place} (step {index}) is not a dictionary", f"Write its options, such as `{kind.name}: {_example(kind)}`"
+        )
+    for name in options:
+        if name not in kind.options:
+            raise BadRequestError(
+                f"{place}.{name} (step {index}) is not an option of this step{_nearest(name, kind.options)}",
+                _there_is(kind.options) if kind.options else f"It has none: write `{kind.name}: {{}}`",
+            )
+    result = ArgumentSpecValidator(kind.argument_spec, **kind.rules).validate(dict(options))
+    if result.error_messages:
+        raise BadRequestError(f"{place} (step {index}): {'; '.join(result.error_messages)}")
+    try:
+        return kind.check({name: value for name, value in result.validated_parameters.items() if value is not None})
+    except BadRequestError as error:
+        raise BadRequestError(f"{place} (step {index}): {error.cause}", error.way_out) from error
+
+
+def _nearest(name: t.Any, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(str(name), list(names), n=1)
+    return f"; {near[0]} is" if near else ""
+
+
+def _there_is(names: Iterable[str]) -> str:
+    return f"There are {', '.join(names)}"
+
+
+def _example(kind: StepKind) -> str:
+    return ", ".join(f"{name}: …" for name, spec in kind.options.items() if spec.get("required")).join("{}")

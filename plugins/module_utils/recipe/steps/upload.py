@@ -1,0 +1,62 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A file put into the image."""
+
+from __future__ import annotations
+
+import posixpath
+
+from ..model import Options, StepKind
+from ..operations import Operation, Upload
+from ..values import GROUP_OPTION, MODE_OPTION, OWNER_OPTION, absolute_path, checked_file, single_line
+
+
+def _check(options: Options) -> Options:
+    source = single_line("src", options["src"])
+    dest = absolute_path("dest", options["dest"])
+    if dest.endswith("/"):
+        dest += posixpath.basename(source)
+    return {**checked_file(options), "dest": dest}
+
+
+def _render(options: Options) -> tuple[Operation, ...]:
+    return (Upload(options["src"], options["dest"], options["mode"], options["owner"], options["group"]),)
+
+
+KIND = StepKind(
+    name="upload",
+    description="Put a file into the image, replacing what is there.",
+    options={
+        "src": {
+            "type": "str",
+            "required": True,
+            "description": """
+                The file. It is looked for on the controller as M(ansible.builtin.copy) does, in the C(files) of the
+                role and beside the playbook, and decrypted where it is encrypted by Ansible Vault.
+
+                It travels to the target only when the image has to be built and the store does not have it yet.
+            """,
+        },
+        "remote_src": {
+            "type": "bool",
+            "default": False,
+            "description": "Whether O(src) is a path on the target.",
+        },
+        "dest": {
+            "type": "str",
+            "required": True,
+            "description": """
+                Absolute path inside the image. With a slash at the end it is the directory that the file is put into.
+
+                The directory has to exist in the image.
+            """,
+        },
+        "mode": MODE_OPTION,
+        "owner": OWNER_OPTION,
+        "group": GROUP_OPTION,
+    },
+    files=frozenset({"src"}),
+    check=_check,
+    render=_render,
+)
