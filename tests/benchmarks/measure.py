@@ -14,7 +14,6 @@ import typing as t
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-
 T = t.TypeVar("T")
 
 
@@ -69,7 +68,7 @@ def run(argv: Sequence[str], stdin: str = "", environ: Mapping[str, str] | None 
     return Ran(took, int(done.stderr.splitlines()[-1]) / 1024, done.stdout)
 
 
-# Prints the peak of all children as the last line of stderr: it is per process, so each program needs a parent of its own.
+# Prints the peak of all children as the last line of stderr. It is per process: each program needs a parent of its own.
 _PEAK = """
 import resource, subprocess, sys
 rc = subprocess.call(sys.argv[1:])

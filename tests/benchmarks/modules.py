@@ -25,7 +25,7 @@ _ENVIRON = {
 
 
 def module(name: str, args: Mapping[str, t.Any]) -> tuple[Ran, dict[str, t.Any]]:
-    """One of our modules without Ansible around it: the interpreter's start and all imports count, the controller not."""
+    """One of our modules without Ansible around it: the interpreter's start and imports count, the controller not."""
     argv = [sys.executable, "-m", f"ansible_collections.goldsmith.kvm.plugins.modules.{name}"]
     ran = run(argv, json.dumps({"ANSIBLE_MODULE_ARGS": dict(args)}), _ENVIRON)
     return ran, json.loads(ran.stdout)

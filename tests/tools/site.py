@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A site to build golden images at: the test images behind a signed mirror on loopback, and what a play has to know of it.
+"""A site to build golden images at: test images behind a signed mirror on loopback, and what a play has to know of it.
 
 ``python -m tests.tools.site up | down``: for Molecule and for trying things by hand.
 """
@@ -60,7 +60,7 @@ class Site:
             down()
 
     def up(self) -> None:
-        """Start the server, on the port of the last time where there was one: images remember where apt finds packages."""
+        """Start the server, on the port of the last time if there was one: images remember where apt finds packages."""
         down()
         port = _PORT.read_text().strip() if _PORT.exists() else "0"
         _PORT.unlink(missing_ok=True)
@@ -126,14 +126,13 @@ def _folded(text: str) -> list[str]:
 
 
 def main() -> None:
-    match sys.argv[1:]:
-        case ["up"]:
-            Site.build().up()
-            print(VARIABLES)
-        case ["down"]:
-            down()
-        case _:
-            raise SystemExit("usage: python -m tests.tools.site up | down")
+    if sys.argv[1:] == ["up"]:
+        Site.build().up()
+        print(VARIABLES)
+    elif sys.argv[1:] == ["down"]:
+        down()
+    else:
+        raise SystemExit("usage: python -m tests.tools.site up | down")
 
 
 if __name__ == "__main__":

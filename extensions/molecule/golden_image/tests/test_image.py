@@ -60,7 +60,8 @@ def test_timers_of_unattended_upgrades_are_masked(image: Host) -> None:
 
 def test_user_has_key_and_sudo(image: Host) -> None:
     ops = image.user("ops")
-    assert ops.exists and ops.home == "/home/ops"
+    assert ops.exists
+    assert ops.home == "/home/ops"
     keys = image.file("/home/ops/.ssh/authorized_keys")
     assert keys.contains(KEY)
     assert (keys.mode, keys.user, keys.group) == (0o600, "ops", "ops")
@@ -90,7 +91,8 @@ def test_hostname_timezone_and_command(image: Host) -> None:
 
 def test_image_is_ready_to_clone(image: Host) -> None:
     machine_id = image.file("/etc/machine-id")
-    assert machine_id.exists and machine_id.size == 0
+    assert machine_id.exists
+    assert machine_id.size == 0
     assert not image.file("/var/lib/urandom/random-seed").exists
     assert not image.file("/var/lib/systemd/random-seed").exists
     assert image.check_output("find /etc/ssh -name 'ssh_host_*'") == ""
@@ -106,7 +108,8 @@ def test_record_matches_the_file(result: dict[str, t.Any], record: dict[str, t.A
     assert hashlib.sha256(path.read_bytes()).hexdigest() == result["image"]["digest"].partition(":")[2]
     assert path.stat().st_mode & 0o777 == 0o444
     current = Path(result["image"]["current"])
-    assert current.is_symlink() and current.resolve() == path
+    assert current.is_symlink()
+    assert current.resolve() == path
     assert result["image"]["digest"] in json.dumps(record)
     assert result["base"]["digest"] in json.dumps(record)
     assert result["base"]["proof"]["fingerprint"] in json.dumps(record)
