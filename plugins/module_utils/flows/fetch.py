@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from ..catalog.model import Item
@@ -29,6 +30,7 @@ from ..store.offline import recall
 from ..store.parts import part_lock, part_path
 from ..store.proved import newest_proved, note_proved, refuse_older
 from ..transfer.download import Transferred, download
+from ..transfer.unpack import unpack
 from .packing import Packing, packing_of
 
 _MODE = 0o444
@@ -83,6 +85,18 @@ def _limits(params: Mapping[str, t.Any]) -> dict[str, t.Any]:
 def _key(item: Item) -> str:
     """What tells the file on its way from all others."""
     return hex_of(item.digest) or name_of(item.urls[0])
+
+
+@contextlib.contextmanager
+def _useless_removed(path: str, item: Item) -> Iterator[None]:
+    """Remove the file that turns out to be no image to work with; fetching it again would not help."""
+    try:
+        yield
+    except (VerificationError, BadRequestError) as error:
+        os.unlink(path)
+        raise VerificationError(
+            f"{item.urls[0]} was fetched whole, but is not an image to work with: {error.cause}", error.way_out
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -164,7 +178,7 @@ class _Fetch:
                 transferred = download(self.host, item.urls, part, expected=item.digest, size=item.size, **limits)
             others = (url for url in item.urls if url != transferred.url)
             item = replace(item, digest=item.digest or transferred.digest, urls=(transferred.url, *others))
-            finished, digest = self._unpacked(part, transferred.digest, packing)
+            finished, digest = self._unpacked(part, transferred.digest, item, packing)
             known = self.images.get(digest)
             identity = None if known is None else self.images.present_identity(known)
             if known is not None and identity is not None:
@@ -176,21 +190,20 @@ class _Fetch:
         self.images.add(image)
         return self._result(True, self._appearance(item, image.digest, mode), item, image, transferred)
 
-    def _unpacked(self, part: str, digest: str, packing: Packing) -> tuple[str, str]:
+    def _unpacked(self, part: str, digest: str, item: Item, packing: Packing) -> tuple[str, str]:
         """The file that belongs into the store, and its digest."""
         if not packing.packed:
             return part, digest
-        raise NotImplementedError
+        with self.stages("unpack"), _useless_removed(part, item):
+            unpacked = unpack(self.host, part, f"{part}.unpacked")
+        if unpacked is None:
+            return part, digest
+        os.unlink(part)
+        return f"{part}.unpacked", unpacked.digest
 
     def _published(self, finished: str, digest: str, item: Item, packing: Packing) -> Image:
-        with self.stages("inspect"):
-            try:
-                image = self._described(finished, digest, item, packing)
-            except VerificationError as error:
-                os.unlink(finished)
-                raise VerificationError(
-                    f"{item.urls[0]} was verified, but is not an image to work with: {error.cause}", error.way_out
-                ) from error
+        with self.stages("inspect"), _useless_removed(finished, item):
+            image = self._described(finished, digest, item, packing)
         with self.stages("publish"):
             try:
                 os.chmod(finished, _MODE)
