@@ -58,7 +58,7 @@ def _unchanged(base: Path, directory: Path, rounds: int) -> list[Comparison]:
     module("image_customize", arguments)
     inside: list[float] = []
     whole: list[Ran] = []
-    for _ in range(rounds):
+    for dummy in range(rounds):
         ran, result = module("image_customize", arguments)
         if result["changed"]:
             raise SystemExit("an unchanged customise changed something")

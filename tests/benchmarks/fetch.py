@@ -54,7 +54,7 @@ def _served(directory: Path, size_mib: int) -> Iterator[Served]:
     keys = Keys.ensure(directory / "keys")
     raw, image = directory / "image.raw", directory / "image.qcow2"
     with open(raw, "wb") as file:
-        for _ in range(size_mib):
+        for dummy in range(size_mib):
             file.write(os.urandom(1024 * 1024))
     run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(image)])
     raw.unlink()

@@ -75,7 +75,7 @@ class Site:
                 start_new_session=True,
             )
         _PID.write_text(f"{process.pid}\n")
-        for _ in range(200):
+        for dummy in range(200):
             if _PORT.exists():
                 break
             if process.poll() is not None:

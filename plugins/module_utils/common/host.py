@@ -49,7 +49,8 @@ class Response(t.Protocol):
     def read(self, amount: int = ...) -> bytes:
         """At most ``amount`` bytes; ``b""`` at the end. UnreachableError when the connection breaks or stalls."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Give the connection back."""
 
 
 class Host(t.Protocol):

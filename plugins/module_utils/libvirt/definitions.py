@@ -13,8 +13,8 @@ from __future__ import annotations
 import glob
 import os
 import pwd
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
+from xml.etree import ElementTree
 
 from ..common.errors import CommandError
 from ..common.host import Host

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -37,7 +37,7 @@ def test_what_is_no_age_is_refused(text: str) -> None:
 
 
 _moments = st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2200, 1, 1)).map(
-    lambda moment: moment.replace(microsecond=0, tzinfo=timezone.utc)
+    lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
 )
 
 
