@@ -13,7 +13,7 @@ from ..common.errors import CommandError, MissingProgramError
 from ..common.host import Host
 from ..disk.backing import chain_of
 from ..libvirt.definitions import Definition, read_definitions, volume_path
-from ..libvirt.disks import Disk, named_in
+from ..libvirt.disks import named_in
 from ..store.layers import build_directories, is_in_use
 from ..store.layout import Layout
 
@@ -70,13 +70,9 @@ def _add_definition(held: Held, definition: Definition, chains: set[tuple[str, s
     for path in named.paths:
         held.add(path, holder)
     for disk in named.disks:
-        path = _path(disk, root)
-        if path is not None:
-            chains.add((path, disk.format, holder))
+        source = volume_path(disk.pool, disk.volume, root) if disk.pool else disk.path
+        if source:
+            chains.add((source, disk.format, holder))
         elif disk.format != "raw":
             what = f"volume {disk.volume} of pool {disk.pool}" if disk.pool else disk.network
             held.unknown.add(f"{holder}: the backing chain of {what} cannot be read")
-
-
-def _path(disk: Disk, root: str) -> str | None:
-    return volume_path(disk.pool, disk.volume, root) if disk.pool else disk.path or None
