@@ -128,7 +128,8 @@ class Connections:
             if not piece:
                 if chunk.end is None:
                     break
-                raise UnreachableError(f"the connection to {self._version.url} ended {missing} bytes too early")
+                told = f"at byte {chunk.position} of {self._version.total}"
+                raise UnreachableError(f"the connection to {self._version.url} ended {told}")
             speed.passed(len(piece), time.monotonic() - began, self._version.url)
             if not self._pass(chunk, piece):
                 return

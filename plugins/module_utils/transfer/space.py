@@ -30,7 +30,7 @@ def require_space(path: str, needed: int) -> None:
     directory = os.path.dirname(os.path.abspath(path))
     free = free_bytes(directory)
     if needed and free < needed + MARGIN:
-        raise _full(path, needed + MARGIN, free, "is too small for what is to come")
+        raise full_disk_error(path, needed + MARGIN, free, "is too small for what is to come")
 
 
 @contextlib.contextmanager
@@ -48,16 +48,16 @@ def disk_errors_named(path: str, needed: int | None = None) -> Iterator[None]:
                 "Check the directory's owner and mode and the state of its file system",
                 path=path,
             ) from error
-        free = free_bytes(os.path.dirname(os.path.abspath(path)))
         happened = "became full while writing" if error.errno == errno.ENOSPC else "has a quota, which is used up"
-        raise _full(path, needed, free, happened) from error
+        raise full_disk_error(path, needed, free_bytes(os.path.dirname(os.path.abspath(path))), happened) from error
 
 
-def _full(path: str, needed: int | None, free: int, what: str) -> StoreError:
+def full_disk_error(path: str, needed: int | None, free: int, happened: str) -> StoreError:
+    """What to tell when there is no room for ``path``, with the bytes needed and free."""
     point = _mount_point(path)
     wanted = f"{format_size(needed)} are" if needed is not None else "an unknown amount is"
     return StoreError(
-        f"the file system at {point} {what}: {wanted} needed for {path}, {format_size(free)} are free",
+        f"the file system at {point} {happened}: {wanted} needed for {path}, {format_size(free)} are free",
         f"Free some space on {point}, or choose a directory on another file system, and run again",
         path=path,
         needed=needed,
