@@ -55,7 +55,7 @@ class PartFile:
         self._start_digesters()
         with disk_errors_named(self.path):
             os.fsync(self._fd)
-        return {digester.algorithm: digester.finish() for digester in self._digesters}
+            return {digester.algorithm: digester.finish() for digester in self._digesters}
 
     def restart(self) -> None:
         """Throw away what is there, and the note beside it."""

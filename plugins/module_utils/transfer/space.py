@@ -44,7 +44,7 @@ def disk_errors_named(path: str, needed: int | None = None) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _FULL:
             raise StoreError(
-                f"{path} cannot be written: {error.strerror or error}",
+                f"{path} cannot be written or read: {error.strerror or error}",
                 "Check the directory's owner and mode and the state of its file system",
                 path=path,
             ) from error
