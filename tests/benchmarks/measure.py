@@ -79,7 +79,7 @@ sys.exit(rc)
 
 def alternate(rounds: int, *works: Callable[[], T]) -> list[list[T]]:
     """Run the works in turn, ``rounds`` times, so that whatever slows the machine slows all; a list for each."""
-    figures: list[list[T]] = [[] for _ in works]
+    figures: list[list[T]] = [[] for dummy in works]
     for dummy in range(rounds):
         for series, work in zip(figures, works):
             series.append(work())

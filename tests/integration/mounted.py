@@ -66,7 +66,7 @@ def _exported(image: Path, directory: Path) -> Iterator[Path]:
     finally:
         # Unmounting the file ends the export; the daemon stays until it is told to go.
         _run("kill", pid.read_text().strip())
-        for _ in range(_SECONDS * 20):
+        for dummy in range(_SECONDS * 20):
             if not pid.exists():
                 break
             time.sleep(0.05)

@@ -144,7 +144,7 @@ class Log:
         return self.path.read_text(encoding="utf-8", errors="replace")
 
     def _complain(self, output: list[str], telling: str) -> None:
-        told = [line for line in output if telling and re.search(telling, line)]
+        told = [x for x in output if telling and re.search(telling, x) and x not in self._complaints]
         self._complaints += told[:_SHOWN] if told else output[-_SHOWN:]
 
     def complaints(self) -> str:

@@ -42,10 +42,10 @@ def run(log: Log, extra: list[str]) -> Tally:
 
 def _count(tally: Tally, output: str, status: int, name: str) -> None:
     """One for each sanity test of the output of one ansible-test."""
-    ran = set(re.findall(r'^Running sanity test "([\w-]+)"', output, re.MULTILINE))
-    listed = re.search(r"sanity test\(s\) listed below .*\n((?:[\w-]+\n)+)", output)
-    failed = set(listed[1].split()) if listed else set()
-    tally.passed += len(ran - failed)
+    ran = set(re.findall(r'^Running sanity test "([\w-]+)"(?: on Python ([0-9.]+))?', output, re.MULTILINE))
+    listed = re.search(r"sanity test\(s\) listed below .*\n((?:[\w-]+(?: --python [0-9.]+)?\n)+)", output)
+    failed = set(listed[1].splitlines()) if listed else set()
+    tally.passed += len(ran) - len(failed)
     for test in sorted(failed):
         tally.fail(f"{test} ({name})")
     if status and not failed:

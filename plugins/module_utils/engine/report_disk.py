@@ -62,7 +62,7 @@ def read(path: str, magic: str) -> RawReport:
 
 def parse(content: bytes, magic: str) -> RawReport:
     """What the content of the report disk says. Whatever the image wrote, this raises nothing."""
-    first, _, rest = content[:512].partition(b"\n")
+    first, dummy, rest = content[:512].partition(b"\n")
     if first.decode("utf-8", "replace") != magic:
         return RawReport("")
     running = _text(rest.partition(b"\n")[0].strip(b"\0"))
@@ -70,7 +70,7 @@ def parse(content: bytes, magic: str) -> RawReport:
     at = BLOCK
     while True:
         end = content.find(b"\n", at, at + 100)
-        name, _, length = _text(content[at:end]).partition(" ") if end >= 0 else ("", "", "")
+        name, dummy, length = _text(content[at:end]).partition(" ") if end >= 0 else ("", "", "")
         if not _NAME.fullmatch(name) or not re.fullmatch("[0-9]{1,10}", length):
             return RawReport(running, False, frames)
         at = end + 1 + int(length)

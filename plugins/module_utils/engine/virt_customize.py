@@ -160,7 +160,7 @@ def _below(workdir: str, name: str) -> str:
 
 def _pass_on_warnings(host: Host, warnings: str, steps: Mapping[str, StepOperations]) -> None:
     for line in warnings.splitlines():
-        number, _, text = line.partition(" ")
+        number, dummy, text = line.partition(" ")
         step = steps.get(number)
         host.warn(f"step {step.label} {text}" if step is not None else text)
 
