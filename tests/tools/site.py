@@ -48,7 +48,7 @@ class Site:
         product = f"com.ubuntu.cloud:{lineage}:24.04:amd64"
         found = [i for i in self.fixtures["images"] if i["product"] == product and i["file_type"] == "disk1.img"]
         newest = max(found, key=lambda image: str(image["serial"]))
-        return Path(self.fixtures["tree"]) / newest["url_path"]
+        return Path(self.fixtures["tree"], newest["url_path"])
 
     @contextlib.contextmanager
     def served(self) -> Iterator[dict[str, t.Any]]:
