@@ -1,0 +1,48 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
+from ansible_collections.goldsmith.kvm.tests.fixtures.mirror import Mirror, small_mirror
+from ansible_collections.goldsmith.kvm.tests.fixtures.server import Server, serve
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
+
+from .fetching import Fetching
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return Keys.ensure(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="session")
+def mirror(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Mirror:
+    """A sound mirror. Who changes it makes one of their own."""
+    return small_mirror(tmp_path_factory.mktemp("mirror") / "root", keys)
+
+
+@pytest.fixture
+def server(mirror: Mirror) -> Iterator[Server]:
+    """The sound mirror's server, which may be told to misbehave."""
+    with serve(mirror.root) as running:
+        yield running
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> LocalHost:
+    directory = tmp_path / "tmp"
+    directory.mkdir()
+    return LocalHost(str(directory))
+
+
+@pytest.fixture
+def fetch(host: LocalHost, server: Server, keys: Keys, tmp_path: Path) -> Fetching:
+    """Fetches noble's amd64 server image from the sound mirror into a store below ``tmp_path``."""
+    return Fetching(host, tmp_path / "store", mirrors=[server.url], keyring=str(keys.binary))
