@@ -37,7 +37,7 @@ _LAUNCH_FAILURES: tuple[tuple[str, str, str], ...] = (
     (
         r"host cpu \((?P<host>[^)]*)\) and guest arch \((?P<guest>[^)]*)\) are not compatible",
         "the image is for {guest} and this host is {host}: its programs cannot run here",
-        "Build it on a {guest} host",
+        "Build it on a host of that architecture",
     ),
     (
         r"passt exited with status|passt: ",
@@ -62,7 +62,7 @@ _LAUNCH_FAILURES: tuple[tuple[str, str, str], ...] = (
     (
         r"guestfs_launch failed|appliance closed the connection unexpectedly|child process died unexpectedly",
         "libguestfs' appliance did not start: {said}",
-        _SELF_TEST,
+        f"{_SELF_TEST}; where KVM is the cause, accel: tcg does without",
     ),
 )
 
@@ -99,7 +99,7 @@ def timed_out(report: RawReport, steps: Mapping[str, StepOperations], seconds: i
     if step is not None:
         return StepError(
             f"the build was stopped after {seconds} seconds, in step {step.label}",
-            "Allow it more by build_timeout; without KVM builds take about 20 times as long",
+            "Allow the build more by its timeout; without KVM builds take about 20 times as long",
             step=step.index,
         )
     return CommandError(
