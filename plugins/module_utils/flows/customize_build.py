@@ -116,7 +116,10 @@ class Builder:
         }
 
     def _record_step(self) -> StepOperations:
-        content = json.dumps(self._record(), indent=2, sort_keys=True) + "\n"
+        """Put the record into the image, without the place that the base has on this host."""
+        record = self._record()
+        del record["base"]["path"]
+        content = json.dumps(record, indent=2, sort_keys=True) + "\n"
         return StepOperations(
             len(self.request.steps) + 1,
             "build_record",

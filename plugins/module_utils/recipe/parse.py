@@ -70,7 +70,9 @@ def _checked(index: int, kind: StepKind, options: t.Any) -> Options:
                 f"{place}.{name} (step {index}) is not an option of this step{_nearest(name, kind.options)}",
                 _there_is(kind.options) if kind.options else f"It has none: write `{kind.name}: {{}}`",
             )
-    result = ArgumentSpecValidator(kind.argument_spec, **kind.rules).validate(dict(options))
+    # AnsibleModule adds the options that were not given, with None, which the rules would take for given.
+    given = {name: value for name, value in options.items() if value is not None}
+    result = ArgumentSpecValidator(kind.argument_spec, **kind.rules).validate(given)
     if result.error_messages:
         raise BadRequestError(f"{place} (step {index}): {'; '.join(result.error_messages)}")
     try:

@@ -85,11 +85,11 @@ def account_name(option: str, value: str) -> str:
 
 def public_key(option: str, value: str) -> str:
     """One line of an ``authorized_keys`` file."""
-    key = value.strip()
-    if "PRIVATE KEY" in key:
+    if "PRIVATE KEY" in value:
         raise BadRequestError(
             f"{option} holds a private key", "Give the public one, the content of the file that ends in .pub"
         )
+    key = single_line(option, value.strip())
     if not _PUBLIC_KEY.fullmatch(key):
         raise BadRequestError(
             f"{option} is not an OpenSSH public key: {key[:60]!r}",

@@ -35,7 +35,7 @@ done
 
 # apt-get update takes failures that may pass for warnings; Error-Mode=any, since apt 2.1, makes them errors.
 # Older versions do not know it, and say what happened in their output only.
-_UPDATE = """\
+UPDATE = """\
 said=$(mktemp)
 updated=yes
 apt-get --quiet update --option APT::Update::Error-Mode=any >"$said" 2>&1 || updated=no
@@ -80,7 +80,7 @@ def _render(options: Options) -> tuple[Operation, ...]:
     fetches = bool(options["install"]) or options["upgrade"] != "no"
     script = _BEGIN
     if fetches:
-        script += _UPDATE
+        script += UPDATE
     if options["remove"]:
         script += f"{get} remove -- {shlex.join(options['remove'])}\n"
     if options["upgrade"] == "yes":

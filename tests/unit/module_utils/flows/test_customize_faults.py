@@ -1,0 +1,107 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds that are interrupted, builds that meet, and disks that are full."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import StoreError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.disk import qemu_img
+from ansible_collections.goldsmith.kvm.plugins.module_utils.store import golden
+from ansible_collections.goldsmith.kvm.tests.unit.module_utils.flows.building import ScribblingEngine, Workshop
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_and_die(work: Callable[[], object]) -> None:
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+
+
+def half_converted(*arguments: object, **options: object) -> None:
+    Path(str(arguments[2])).write_bytes(b"half an image")
+    die()
+
+
+@pytest.mark.parametrize("phase", ["launch", "compress", "publish", "link"])
+def test_a_killed_build_leaves_nothing_that_matters(
+    workshop: Workshop, engine: ScribblingEngine, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    workshop.customize("old")
+    old = workshop.link.resolve()
+    with monkeypatch.context() as context:
+        if phase == "launch":
+            context.setattr(engine, "at_work", die)
+        elif phase == "compress":
+            context.setattr(qemu_img, "convert", half_converted)
+        elif phase == "publish":
+            context.setattr(golden, "publish", lambda *_arguments: die())
+        else:
+            context.setattr(golden, "publish_link", lambda *_arguments: die())
+        run_and_die(lambda: workshop.customize("new"))
+    assert workshop.link.resolve() == old
+    assert len(os.listdir(workshop.store / "layers")) == 1
+
+    result = workshop.customize("new")
+    assert result["changed"]
+    assert workshop.link.resolve() == Path(result["image"]["path"])
+    assert not [name for name in workshop.visible() if name.endswith(".tmp")]
+    if phase != "link":
+        assert os.listdir(workshop.store / "layers") == []
+    assert not workshop.customize("new")["changed"]
+
+
+def test_two_runs_at_once_build_one_image(workshop: Workshop, engine: ScribblingEngine) -> None:
+    engine.seconds = 0.5
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: workshop.customize(), range(2)))
+    assert sorted(result["changed"] for result in results) == [False, True]
+    assert results[0]["image"] == results[1]["image"]
+    assert len(engine.builds) == 1
+
+
+def test_images_of_different_names_do_not_wait_for_each_other(workshop: Workshop, engine: ScribblingEngine) -> None:
+    engine.seconds = 1.0
+    began = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        assert all(result["changed"] for result in pool.map(lambda name: workshop.customize(name=name), ["a", "b"]))
+    assert time.monotonic() - began < 2.0
+    assert os.listdir(workshop.store / "layers") == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    directory = tmp_path / "small"
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "small", directory], check=True)
+    yield directory
+    subprocess.run(["umount", directory], check=True)
+
+
+def test_a_full_disk(workshop: Workshop, engine: ScribblingEngine, small_disk: Path) -> None:
+    argv = ["qemu-img", "convert", "-O", "qcow2", "-f", "raw", "/dev/stdin", workshop.base]
+    random = workshop.base.with_suffix(".raw")
+    random.write_bytes(b"\x55\xaa".rjust(512, b"\0") + os.urandom(1024 * 1024 - 512))
+    argv[-2] = random
+    subprocess.run(argv, check=True)
+    with pytest.raises(StoreError, match=r"no space left in .*/small for the golden image, which may need"):
+        workshop.customize("no space", dest_dir=str(small_disk))
+    assert os.listdir(small_disk) == []
+    assert os.listdir(workshop.store / "layers") == []

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import subprocess
+import typing as t
+
+import pytest
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations import (
+    InjectSshKey,
+    Operation,
+    Run,
+    SetHostname,
+    SetTimezone,
+    Upload,
+    Write,
+)
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.parse import parse_steps
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB o'neil; id"
+HASH = "$6$salt$hash"
+
+
+def operations(kind: str, options: dict[str, t.Any], **paths: str) -> tuple[Operation, ...]:
+    (step,) = parse_steps([{kind: options}])
+    return step.operations(paths).operations
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "expected"),
+    [
+        (
+            "upload",
+            {"src": "files/x y.bin", "dest": "/opt/", "mode": "755", "owner": "daemon", "group": "adm"},
+            [Upload("/store/1", "/opt/x y.bin", "0755", "daemon", "adm")],
+        ),
+        ("write", {"dest": "/etc/motd", "content": "-x: 'a'\n"}, [Write("-x: 'a'\n", "/etc/motd")]),
+        (
+            "run_command",
+            {"command": "make\n", "chdir": "/opt/it's", "timeout": 60, "network": False},
+            [Run("cd -- '/opt/it'\"'\"'s'\nset +u\nmake\n", network=False, timeout=60)],
+        ),
+        ("hostname", {"name": "golden.example"}, [SetHostname("golden.example")]),
+        ("timezone", {"name": "America/Argentina/Buenos_Aires"}, [SetTimezone("America/Argentina/Buenos_Aires")]),
+        (
+            "systemd_unit",
+            {"name": "a@1.service", "src": "a", "enabled": True, "masked": False},
+            [
+                Run("SYSTEMD_OFFLINE=1 systemctl unmask 'a@1.service'\n"),
+                Upload("/store/1", "/etc/systemd/system/a@1.service"),
+                Run("SYSTEMD_OFFLINE=1 systemctl enable 'a@1.service'\n"),
+            ],
+        ),
+        (
+            "systemd_unit",
+            {"name": "a.service", "drop_in": "x.conf", "content": "[Unit]\n", "masked": True},
+            [
+                Run("mkdir -p -m 0755 '/etc/systemd/system/a.service.d'\n"),
+                Write("[Unit]\n", "/etc/systemd/system/a.service.d/x.conf"),
+                Run("SYSTEMD_OFFLINE=1 systemctl mask 'a.service'\n"),
+            ],
+        ),
+    ],
+)
+def test_what_a_step_comes_down_to(kind: str, options: dict[str, t.Any], expected: list[Operation]) -> None:
+    assert list(operations(kind, options, **({"src": "/store/1"} if "src" in options else {}))) == expected
+
+
+def test_a_key_is_injected_after_the_user_was_looked_for() -> None:
+    look, inject = operations("ssh_inject", {"user": "ubuntu", "key": KEY})
+    assert isinstance(look, Run)
+    assert inject == InjectSshKey("ubuntu", KEY)
+    # The script as it runs in an image, on a host that has no such user.
+    done = subprocess.run(["sh", "-eu", "-c", look.script.replace("ubuntu", "nobody-here")], capture_output=True)
+    assert done.returncode == 1
+    assert b"the user nobody-here does not exist in the image" in done.stderr
+    assert b"cloud-init" in done.stderr
+    assert subprocess.run(["sh", "-eu", "-c", look.script.replace("ubuntu", "root")]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("packages", {"install": ["g++", "nginx=1.24.0-2ubuntu7~1", "task^"], "remove": ["snapd"], "upgrade": "dist"}),
+        ("packages", {"remove": ["snapd"]}),
+        ("user", {"name": "ops", "sudo": "password", "groups": ["adm"], "authorized_keys": [KEY]}),
+        ("user", {"name": "app", "system": True, "uid": 900, "comment": "it's -x", "password_hash": HASH}),
+        ("disable_unattended_upgrades", {}),
+        ("run_command", {"command": "for i in 1 2; do echo $i; done"}),
+    ],
+)
+def test_scripts_are_posix_shell(kind: str, options: dict[str, t.Any]) -> None:
+    scripts = [operation.script for operation in operations(kind, options) if isinstance(operation, Run)]
+    assert scripts
+    for script in scripts:
+        # SC2043: a loop over the keys of a user who has one.
+        argv = ["shellcheck", "--shell=sh", "--severity=warning", "--exclude=SC2043", "-"]
+        subprocess.run(argv, input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "network", "commands"),
+    [
+        ({"install": ["nginx", "curl"]}, True, ["--no-install-recommends install -- nginx curl"]),
+        ({"install": ["nginx"], "recommends": True}, True, ["--force-confold install -- nginx"]),
+        ({"upgrade": "yes"}, True, ["--no-install-recommends upgrade --with-new-pkgs"]),
+        ({"remove": ["snapd"]}, False, ["--no-install-recommends remove -- snapd"]),
+        (
+            {"install": ["nginx"], "remove": ["snapd"], "upgrade": "dist"},
+            True,
+            ["remove -- snapd", "dist-upgrade", "install -- nginx"],
+        ),
+    ],
+)
+def test_what_apt_get_is_told(options: dict[str, t.Any], network: bool, commands: list[str]) -> None:
+    (run,) = operations("packages", options)
+    assert isinstance(run, Run)
+    told = [line for line in run.script.splitlines() if line.startswith("apt-get --quiet --assume-yes")]
+    assert [line.endswith(command) for line, command in zip(told, commands)] == [True] * len(commands)
+    assert len(told) == len(commands)
+    assert ("apt-get --quiet update" in run.script) == run.network == network
+
+
+def test_a_password_hash_is_no_argument_of_a_program() -> None:
+    (run,) = operations("user", {"name": "ops", "password_hash": HASH})
+    assert isinstance(run, Run)
+    (line,) = (line for line in run.script.splitlines() if HASH in line)
+    assert line.startswith("printf '%s\\n' ")
+    assert line.endswith(" | chpasswd --encrypted")
