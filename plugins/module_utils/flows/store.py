@@ -17,7 +17,7 @@ from ..store.files import refusal
 from ..store.images import Image, Images
 from ..store.layout import DEFAULT_ROOT, Layout
 from ..store.parts import leftovers, remove_leftovers
-from ..store.prune import decide, superseded
+from ..store.prune import Decision, decide, superseded
 from ..store.references import golden_images
 from .held import held_files
 
@@ -32,8 +32,11 @@ def store_argument_spec() -> dict[str, t.Any]:
     }
 
 
-def manage_store(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """What ``image_store`` does and returns; ``params`` are those of :func:`store_argument_spec`."""
+def manage_store(host: Host, params: Mapping[str, t.Any], check_mode: bool, *, root: str = "/") -> dict[str, t.Any]:
+    """What ``image_store`` does and returns; ``params`` are those of :func:`store_argument_spec`.
+
+    ``root`` is where the file system with libvirt's definitions begins.
+    """
     layout = Layout(params["store"])
     if params["state"] == "listed":
         for option in ("keep", "age"):
@@ -46,16 +49,13 @@ def manage_store(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> d
     if keep is not None and keep < 0:
         raise BadRequestError(f"keep is {keep}", "Give a number from 0 on")
     unused_since = None if age is None else format_time(now() - parse_age(age))
-    return _pruned(host, layout, keep, unused_since, check_mode)
+    candidates = superseded(_present(layout), keep=keep, unused_since=unused_since)
+    needed = _needed(host, layout, candidates, root) if candidates else {}
+    return _pruned(layout, decide(candidates, needed), check_mode)
 
 
-def _pruned(
-    host: Host, layout: Layout, keep: int | None, unused_since: str | None, check_mode: bool
-) -> dict[str, t.Any]:
+def _pruned(layout: Layout, decision: Decision, check_mode: bool) -> dict[str, t.Any]:
     present = _present(layout)
-    candidates = superseded(present, keep=keep, unused_since=unused_since)
-    needed = _needed(host, layout, candidates) if candidates else {}
-    decision = decide(candidates, needed)
     if check_mode:
         removed, left = list(decision.removed), leftovers(layout)
     else:
@@ -128,12 +128,12 @@ def _listed(layout: Layout, images: Iterable[Image]) -> list[dict[str, t.Any]]:
     ]
 
 
-def _needed(host: Host, layout: Layout, candidates: Iterable[Image]) -> dict[str, list[str]]:
+def _needed(host: Host, layout: Layout, candidates: Iterable[Image], root: str) -> dict[str, list[str]]:
     """By digest, why a candidate has to stay."""
     needed: dict[str, list[str]] = {}
     for golden in golden_images(layout):
         needed.setdefault(golden.base_digest, []).append(f"the golden image {golden.image_path} was made from it")
-    held = held_files(host, layout)
+    held = held_files(host, layout, root)
     for image in candidates:
         reasons = needed.setdefault(image.digest, [])
         holders = held.by_path.get(os.path.realpath(layout.image(image.digest)), ())
