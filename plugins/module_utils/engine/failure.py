@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ..common.errors import CommandError, GoldsmithError, MissingProgramError, StepError
+from ..common.errors import CommandError, GoldsmithError, MissingProgramError, StepError, StoreError
 from ..recipe.operations import Run, StepOperations
 from .report_disk import RawReport
 
 SHOWN_LINES = 20
 """Lines of a step's output that an error shows."""
 
-_DISK_FULL = re.compile(r"No space left on device|You don't have enough free space|Disk quota exceeded")
+# The third is what libguestfs makes of an upload for which there is no room.
+_DISK_FULL = re.compile(r"No space left on device|You don't have enough free space|^upload: write error: ")
 _NO_NETWORK = re.compile(
     r"Temporary failure (?:in name resolution|resolving)|Could not resolve host|Name or service not known"
     r"|Network is unreachable|Could not connect to"
@@ -106,6 +107,14 @@ def timed_out(report: RawReport, steps: Mapping[str, StepOperations], seconds: i
         f"the build was stopped after {seconds} seconds, "
         + ("before its first step: the appliance did not start" if not report.running else "outside of any step"),
         _SELF_TEST,
+    )
+
+
+def host_disk_full(workdir: str) -> GoldsmithError:
+    """The error for a build that stood still, because QEMU stops a guest when the host's disk is full."""
+    return StoreError(
+        f"the file system of {workdir} is full, and the build stood still until its time was over",
+        "Free some space there, or choose a directory on another file system",
     )
 
 

@@ -28,6 +28,10 @@ _PROGRAM = "virt-customize"
 _COMMANDS = "commands"
 _REPORT = "report.raw"
 _NEEDED_OPTIONS = ("--commands-from-file", "--copy-in", "--ssh-inject", "--no-logfile", "--no-network")
+_ROOM_TO_WORK = 1024**3
+"""Bytes that have to be free beside what is uploaded: packages come in, logs, the appliance's own files."""
+_FULL = 16 * 1024**2
+"""A file system with fewer free bytes is full."""
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _PROGRESS = re.compile(r"^\[\s*(?P<at>[0-9]+\.[0-9]+)\] (?:Running: (?P<command>.*))?")
 
@@ -62,6 +66,9 @@ class VirtCustomize:
         network = _wants_network(build)
         commands = render(build.steps, magic, grow=qemu_img.is_grown(host, build.disk), network=network)
         _stage(build.workdir, commands)
+        # QEMU stops a guest, without a word, when the host's disk is full.
+        uploads = sum(os.stat(source).st_size for source in commands.uploads.values())
+        qemu_img.require_free_space(build.workdir, uploads + _ROOM_TO_WORK, "The build")
         report_disk.create(_below(build.workdir, _REPORT), magic, len(commands.steps))
         try:
             done = host.run(
@@ -71,6 +78,8 @@ class VirtCustomize:
                 timeout=build.timeout,
             )
         except CommandError as error:
+            if qemu_img.free_space(build.workdir) < _FULL:
+                raise failure.host_disk_full(build.workdir) from error
             report = report_disk.read(_below(build.workdir, _REPORT), magic)
             raise failure.timed_out(report, commands.steps, build.timeout) from error
         report = report_disk.read(_below(build.workdir, _REPORT), magic)

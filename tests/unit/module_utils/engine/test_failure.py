@@ -112,11 +112,11 @@ def test_what_a_step_s_output_tells() -> None:
 
 
 def test_an_upload_that_fails_belongs_to_its_step() -> None:
-    stderr = "virt-customize: error: libguestfs error: upload: /.goldsmith/uploads/0002: No space left on device"
+    stderr = "virt-customize: error: libguestfs error: upload: write error: /.goldsmith/uploads/0002"
     error = failure.explain(RawReport("0002"), STEPS, 1, stderr + ADVICE)
     assert str(error) == (
         "step 3 (upload) failed, because the image's disk is full:\n"
-        "upload: /.goldsmith/uploads/0002: No space left on device. "
+        "upload: write error: /.goldsmith/uploads/0002. "
         "Give the image a larger disk by size, such as size: 10G."
     )
 
