@@ -48,8 +48,9 @@ def read_definitions(host: Host, root: str = "/") -> Definitions:
     told = _from_virsh(host) if root == "/" else None
     if told is not None:
         # What libvirtd tells covers its own definition files, which only root may read.
-        found += told
+        found += told.found
         unreadable = [sentence for sentence in unreadable if not sentence.startswith(_COVERED)]
+        unreadable += told.unreadable
     return Definitions(tuple(found), tuple(unreadable))
 
 
@@ -81,21 +82,26 @@ def _from_files(root: str) -> tuple[list[Definition], list[str]]:
     return found, unreadable
 
 
-def _from_virsh(host: Host) -> list[Definition] | None:
+def _from_virsh(host: Host) -> Definitions | None:
     """None when virsh is not there or gets no answer."""
     if host.which("virsh") is None:
         return None
+    found: list[Definition] = []
+    unreadable: list[str] = []
     try:
         names = host.run([*_VIRSH, "list", "--all", "--name"], timeout=_TIMEOUT).checked().stdout.split("\n")
-        found = []
-        for name in filter(None, names):
-            for options in ((), ("--inactive",)):
-                dumped = host.run([*_VIRSH, "dumpxml", *options, "--domain", name], timeout=_TIMEOUT)
-                if dumped.rc == 0:
-                    found.append(Definition(f"virsh dumpxml {name}", dumped.stdout))
     except CommandError:
         return None
-    return found
+    for name in filter(None, names):
+        # What the domain has now, and what it will have after its next start.
+        for options in ((), ("--inactive",)):
+            try:
+                dumped = host.run([*_VIRSH, "dumpxml", *options, "--domain", name], timeout=_TIMEOUT).checked()
+            except CommandError as error:
+                unreadable.append(f"the domain {name} cannot be read: {error.cause}")
+            else:
+                found.append(Definition(f"virsh dumpxml {name}", dumped.stdout))
+    return Definitions(tuple(found), tuple(unreadable))
 
 
 def volume_path(pool: str, volume: str, root: str = "/") -> str | None:
