@@ -64,7 +64,8 @@ def as_root(argv: Sequence[str], env: Mapping[str, str] | None = None) -> list[s
     # Asks for a password here, in the foreground, if sudo wants one; the command itself may have no terminal.
     if subprocess.run(["sudo", "-v"], check=False).returncode:
         stop("sudo refused: run it as root, or as a user who may use sudo")
-    kept = {k: v for k, v in (env or {}).items() if k not in ("HOME", "USER", "LOGNAME", "SHELL")}
+    own = ("HOME", "USER", "LOGNAME", "SHELL", "ANSIBLE_HOME")
+    kept = {name: value for name, value in (env or {}).items() if name not in own}
     # What root compiles, the user could not delete.
     kept["PYTHONDONTWRITEBYTECODE"] = "1"
     return ["sudo", "--", "env", *(f"{name}={value}" for name, value in kept.items()), *argv]

@@ -39,6 +39,7 @@ _GIB = 1024**3
 def require_root() -> None:
     if os.geteuid() and not shutil.which("sudo"):
         stop("neither root nor sudo: system packages and image tests need one of them")
+    as_root(["true"])
 
 
 def require_space(gib: int) -> None:
