@@ -111,11 +111,40 @@ images:
       description: When M(goldsmith.kvm.image_fetch) gave it to a play last.
       type: str
     sources:
-      description:
-        - What it was published as, possibly several times, and what proved it then. RV(images[].sources[].proof) is
-          that of RV(goldsmith.kvm.image_fetch#module:image.proof).
+      description: What it was published as, possibly several times.
       type: list
       elements: dict
+      contains:
+        publisher:
+          description: Who published it.
+          type: str
+        product:
+          description: The publisher's name of the product; of a directory its URL.
+          type: str
+        serial:
+          description: The dated version; empty for directories.
+          type: str
+        file_type:
+          description: Which file of the serial it is; empty for directories.
+          type: str
+        release:
+          description: Codename of the release; empty for directories.
+          type: str
+        arch:
+          description: Architecture in the publisher's words; empty for directories.
+          type: str
+        name:
+          description: Name of the file as published.
+          type: str
+        url:
+          description: Where it came from.
+          type: str
+        published_digest:
+          description: Digest of the file as published; another than that of the image when it was unpacked.
+          type: str
+        proof:
+          description: What proved it, as in RV(goldsmith.kvm.image_fetch#module:image.proof).
+          type: dict
     golden_images:
       description: Paths of the golden images that were made from it and still exist.
       type: list
