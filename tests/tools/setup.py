@@ -26,7 +26,7 @@ _IMAGE = (
 )
 PACKAGES = {
     "lint": "git shellcheck",
-    "unit": "gpgv gnupg qemu-utils bzip2 xz-utils zstd",
+    "unit": "gpgv gnupg qemu-utils bzip2 shellcheck xz-utils zstd",
     "demo": _IMAGE,
     "image": f"{_IMAGE} apt-utils fuse3 mount nginx-light ovmf qemu-system-x86 util-linux",
     "bench": "curl nginx-light qemu-utils",
