@@ -129,7 +129,8 @@ class _Fetch:
                 f"the options mean {len(items)} files, and one can be fetched: "
                 + ", ".join(names[:_ITEMS_LISTED])
                 + more,
-                "Name one with " + ("file_name" if request.publisher == "directory" else "release, arch, serial"),
+                "Name one by "
+                + ("file_name" if request.publisher == "directory" else "release, arch, serial and file_type"),
             )
         is_newest = request.serial == "latest" and bool(items[0].serial)
         if is_newest and not params["allow_older"]:
