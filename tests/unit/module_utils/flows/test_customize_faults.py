@@ -69,7 +69,7 @@ def test_a_killed_build_leaves_nothing_that_matters(
 def test_two_runs_at_once_build_one_image(workshop: Workshop, engine: ScribblingEngine) -> None:
     engine.seconds = 0.5
     with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda _: workshop.customize(), range(2)))
+        results = list(pool.map(lambda dummy: workshop.customize(), range(2)))
     assert sorted(result["changed"] for result in results) == [False, True]
     assert results[0]["image"] == results[1]["image"]
     assert len(engine.builds) == 1

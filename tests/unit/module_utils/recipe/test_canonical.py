@@ -34,7 +34,7 @@ writes = st.fixed_dictionaries(
 
 def canonical(kind: str, options: t.Mapping[str, t.Any], key: bytes = KEY, digest: str = ONE) -> dict[str, t.Any]:
     (step,) = parse_steps([{kind: options}])
-    return canonical_step(step, {option: digest for option, _ in step.files()}, seal_with(key))
+    return canonical_step(step, {option: digest for option, dummy in step.files()}, seal_with(key))
 
 
 @given(writes, st.randoms())

@@ -32,7 +32,7 @@ def test_a_store_without_a_key_gets_one_only_when_asked(layout: Layout, tmp_path
 
 def test_runs_that_start_together_agree_on_one_key(layout: Layout) -> None:
     with ThreadPoolExecutor(8) as pool:
-        keys = set(pool.map(lambda _: fingerprint_key(layout, create=True), range(8)))
+        keys = set(pool.map(lambda dummy: fingerprint_key(layout, create=True), range(8)))
     assert len(keys) == 1
 
 

@@ -33,9 +33,8 @@ will be used. GPG error: http://archive.example/ubuntu bionic InRelease
 
 
 def update(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["sh", "-eu", "-c", UPDATE], env={**os.environ, "LC_ALL": "C.UTF-8", **environ}, capture_output=True, text=True
-    )
+    environ = {**os.environ, "LC_ALL": "C.UTF-8", **environ}
+    return subprocess.run(["sh", "-eu", "-c", UPDATE], env=environ, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -52,9 +51,9 @@ def apt(tmp_path: Path) -> dict[str, str]:
     (repository / "Packages").touch()
     (root / "etc/apt/sources.list").write_text(f"deb [trusted=yes] file:{repository} ./\n")
     configuration = tmp_path / "apt.conf"
-    configuration.write_text(
-        f'Dir "{root}";\nDir::State::status "{root}/var/lib/dpkg/status";\nAPT::Sandbox::User "";\nAcquire::Retries "0";\n'
-    )
+    status = root / "var/lib/dpkg/status"
+    settings = (f'Dir "{root}";', f'Dir::State::status "{status}";', 'APT::Sandbox::User "";', 'Acquire::Retries "0";')
+    configuration.write_text("\n".join(settings))
     return {"APT_CONFIG": str(configuration), "SOURCES": str(root / "etc/apt/sources.list")}
 
 
