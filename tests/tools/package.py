@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import setup
-from .paths import RUN, VENV
+from .paths import ROOT, RUN, VENV
 from .process import Log
 from .summary import Tally
 
@@ -63,9 +63,7 @@ def _check_documentation(log: Log, tally: Tally, kind: str, name: str, env: dict
     if kind == "module" and not problems:
         command = [ansible_doc, "-t", kind, "--json", name]
         done = subprocess.run(command, env={**log.env, **env}, capture_output=True, text=True, check=True)
-        problems = _gaps(json.loads(done.stdout)[name])
-    for problem in problems:
-        log.write(f"{name}: {problem}")
+        problems = _gaps(json.loads(done.stdout)[name]) or _refused(done.stdout)
     tally.count(f"documentation of {name}: {'; '.join(problems)}", not problems)
 
 
@@ -74,6 +72,13 @@ def _gaps(documented: dict[str, Any]) -> list[str]:
     if not documented["doc"].get("version_added"):
         gaps.append("no version_added")
     return gaps + [f"RETURN {path} has no sample" for path in _without_sample(documented["return"] or {})]
+
+
+def _refused(documented: str) -> list[str]:
+    """What is wrong with the examples."""
+    argv = [f"{VENV}/bin/python", "-m", "tests.tools.examples"]
+    done = subprocess.run(argv, cwd=ROOT, input=documented, capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr).splitlines() if done.returncode else []
 
 
 def _without_sample(returned: dict[str, Any], above: str = "") -> list[str]:
