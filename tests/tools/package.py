@@ -63,7 +63,8 @@ def _check_documentation(log: Log, tally: Tally, kind: str, name: str, env: dict
     if kind == "module" and not problems:
         command = [ansible_doc, "-t", kind, "--json", name]
         done = subprocess.run(command, env={**log.env, **env}, capture_output=True, text=True, check=True)
-        problems = _gaps(json.loads(done.stdout)[name]) or _refused(done.stdout)
+        documented = json.loads(done.stdout).get(name)
+        problems = _gaps(documented) or _refused(done.stdout) if documented else ["does not render"]
     tally.count(f"documentation of {name}: {'; '.join(problems)}", not problems)
 
 
