@@ -30,23 +30,24 @@ _SECONDS = 15
 
 
 @contextlib.contextmanager
-def mounted(image: str | Path, label: str = ROOT_LABEL) -> Iterator[Path]:
-    """Mount the file system with this label of an image, read-only; yields the directory."""
+def mounted(image: str | Path, label: str = ROOT_LABEL, *, writable: bool = False) -> Iterator[Path]:
+    """Mount the file system with this label of an image, read-only unless ``writable``; yields the directory."""
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="goldsmith-mounted-")))
-        raw = stack.enter_context(_exported(Path(image), directory))
-        loop = stack.enter_context(_loop_device(raw, label))
+        raw = stack.enter_context(_exported(Path(image), directory, writable))
+        loop = stack.enter_context(_loop_device(raw, label, writable))
         mountpoint = directory / "root"
         mountpoint.mkdir()
         # noload: a journal that was not replayed stays so, because nothing may be written.
-        options = "ro,noload" if _run("blkid", "-p", "-s", "TYPE", "-o", "value", loop).startswith("ext") else "ro"
+        extended = _run("blkid", "-p", "-s", "TYPE", "-o", "value", loop).startswith("ext")
+        options = "rw" if writable else "ro,noload" if extended else "ro"
         _run("mount", "-o", options, loop, str(mountpoint))
         stack.callback(_run, "umount", str(mountpoint))
         yield mountpoint
 
 
 @contextlib.contextmanager
-def _exported(image: Path, directory: Path) -> Iterator[Path]:
+def _exported(image: Path, directory: Path, writable: bool) -> Iterator[Path]:
     """The image as a raw file."""
     raw = directory / "raw"
     raw.touch()
@@ -54,10 +55,10 @@ def _exported(image: Path, directory: Path) -> Iterator[Path]:
     block = {
         "driver": info["format"],
         "node-name": "image",
-        "read-only": True,
-        "file": {"driver": "file", "filename": str(image.resolve()), "read-only": True, "locking": "off"},
+        "read-only": not writable,
+        "file": {"driver": "file", "filename": str(image.resolve()), "read-only": not writable, "locking": "off"},
     }
-    export = {"type": "fuse", "id": "raw", "node-name": "image", "mountpoint": str(raw), "writable": False}
+    export = {"type": "fuse", "id": "raw", "node-name": "image", "mountpoint": str(raw), "writable": writable}
     pid = directory / "pid"
     argv = ["qemu-storage-daemon", "--daemonize", "--pidfile", str(pid)]
     _run(*argv, "--blockdev", json.dumps(block), "--export", json.dumps(export))
@@ -75,7 +76,7 @@ def _exported(image: Path, directory: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _loop_device(raw: Path, label: str) -> Iterator[str]:
+def _loop_device(raw: Path, label: str, writable: bool) -> Iterator[str]:
     """The partition with the file system of this label, as a loop device."""
     table = json.loads(_run("sfdisk", "--json", str(raw)))["partitiontable"]
     seen = []
@@ -86,7 +87,7 @@ def _loop_device(raw: Path, label: str) -> Iterator[str]:
         seen.append(found or "(none)")
         if found != label:
             continue
-        arguments = ["-f", "--show", "-r", "-o", str(offset), "--sizelimit", str(size)]
+        arguments = ["-f", "--show", "-o", str(offset), "--sizelimit", str(size), *([] if writable else ["-r"])]
         loop = _run("losetup", *arguments, str(raw)).strip()
         try:
             yield loop

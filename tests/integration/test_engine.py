@@ -49,7 +49,7 @@ pytestmark = pytest.mark.slow
 ENGINE = ENGINES["virt_customize"]
 GIB = 1024**3
 SECRET = "secret-5f1e7c02b9"
-SEEDS = ("random-seed", "systemd/random-seed", "urandom", "misc")
+SEEDS = ("random-seed", "systemd/random-seed", "urandom/random-seed", "misc/random-seed")
 PAYLOAD = os.urandom(3 * 1024 * 1024)
 UPLOADED = "/opt/it's an: odd\nname\\"
 POSTINST = """\
@@ -57,14 +57,23 @@ POSTINST = """\
 set -e
 cp /etc/machine-id /usr/share/goldsmith-test/machine-id-of-the-build
 cp /etc/machine-id /var/lib/dbus/machine-id
-invoke-rc.d --quiet ssh start || echo "invoke-rc.d: $?"
+sh /usr/sbin/policy-rc.d ssh start || echo "policy-rc.d: $?"
 """
 
 
+POLICY = "#!/bin/sh\n# the publisher's own\nexit 0\n"
+
+
 @pytest.fixture(name="base", scope="module")
-def fixture_base() -> Path:
-    images = base_image.ensure()
-    return next(image.path for image in images if image.lineage == "server")
+def fixture_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The server image, with what a publisher may have put in: a policy-rc.d, a directory for a random seed."""
+    image = next(image.path for image in base_image.ensure() if image.lineage == "server")
+    base = tmp_path_factory.mktemp("base") / "base.qcow2"
+    qemu_img.create_overlay(LocalHost(str(base.parent)), str(image), "qcow2", str(base))
+    with mounted(base, writable=True) as root:
+        (root / "usr/sbin/policy-rc.d").write_text(POLICY)
+        (root / "var/lib/urandom").mkdir(exist_ok=True)
+    return base
 
 
 @dataclass(frozen=True)
@@ -165,10 +174,10 @@ def test_what_the_build_left_behind(base: Path, built: Built) -> None:
         # While packages came in there was one; who took it over was put right.
         assert len((root / "usr/share/goldsmith-test/machine-id-of-the-build").read_text()) == 33
         assert os.readlink(root / "var/lib/dbus/machine-id") == "/etc/machine-id"
-        assert "invoke-rc.d: " not in built.report.log
+        assert "policy-rc.d: 101\n" in built.report.log
         for seed in SEEDS:
             assert os.path.lexists(root / "var/lib" / seed) == os.path.lexists(before / "var/lib" / seed)
-        assert not (root / "usr/sbin/policy-rc.d").exists()
+        assert (root / "usr/sbin/policy-rc.d").read_text() == POLICY
         assert sorted(os.listdir(root)) == sorted(os.listdir(before))
         assert sorted(os.listdir(root / "tmp")) == sorted(os.listdir(before / "tmp"))
         assert sorted(os.listdir(root / "var/tmp")) == sorted(os.listdir(before / "var/tmp"))

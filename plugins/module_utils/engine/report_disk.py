@@ -62,10 +62,10 @@ def read(path: str, magic: str) -> RawReport:
 
 def parse(content: bytes, magic: str) -> RawReport:
     """What the content of the report disk says. Whatever the image wrote, this raises nothing."""
-    first, dummy, rest = content[:512].partition(b"\n")
-    if first.decode("utf-8", "replace") != magic:
+    first = _text(content[:512].rstrip(b"\0")).split("\n")
+    if first[0] != magic or len(first) < 2:
         return RawReport("")
-    running = _text(rest.partition(b"\n")[0].strip(b"\0"))
+    running = first[1]
     frames: dict[str, str] = {}
     at = BLOCK
     while True:
