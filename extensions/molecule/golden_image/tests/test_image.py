@@ -41,7 +41,7 @@ def record(result: dict[str, t.Any]) -> dict[str, t.Any]:
 @pytest.fixture(scope="module")
 def image(result: dict[str, t.Any]) -> Iterator[Host]:
     with mounted(Path(result["image"]["path"])) as root:
-        yield testinfra.get_host(f"chroot://{root}")
+        yield testinfra.get_host(str(root), connection="chroot")
 
 
 def test_package_is_installed(image: Host) -> None:
