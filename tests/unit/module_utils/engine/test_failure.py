@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Failures as virt-customize 1.48.2 (Debian 12) reports them, where no other version is named."""
+"""Failures in the words of virt-customize 1.48 and supermin 5.2, abridged, where no other version is named."""
 
 from __future__ import annotations
 
