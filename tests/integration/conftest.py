@@ -14,6 +14,7 @@ from ansible_collections.goldsmith.kvm.tests.fixtures.mirror import Mirror, smal
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import Server, serve
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
+from .examples import Example, Reader, examples, furnish
 from .fetching import Fetching
 
 
@@ -46,3 +47,18 @@ def host(tmp_path: Path) -> LocalHost:
 def fetch(host: LocalHost, server: Server, keys: Keys, tmp_path: Path) -> Fetching:
     """Fetches noble's amd64 server image from the sound mirror into a store below ``tmp_path``."""
     return Fetching(host, tmp_path / "store", mirrors=[server.url], keyring=str(keys.binary))
+
+
+@pytest.fixture(scope="session")
+def reader(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[Reader]:
+    directory = tmp_path_factory.mktemp("reader")
+    with serve(furnish(directory, keys)) as running:
+        yield Reader(directory, running.url, keys)
+
+
+@pytest.fixture(scope="session")
+def built_example(reader: Reader) -> Example:
+    """The one example of customising that is carried out, and so launches an appliance."""
+    example = next(example for example in examples() if example.title == "Build a golden image")
+    reader.run(example.text, launch=True)
+    return example

@@ -18,10 +18,11 @@ import sys
 import tempfile
 import typing as t
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 
 Result = dict[str, t.Any]
 """What a task returned, as ``register`` would have it."""
@@ -55,21 +56,61 @@ def run_tasks(
     :arg environ: added to the environment, also of the modules.
     :arg variables: of the play.
     """
-    with tempfile.TemporaryDirectory(prefix="play-") as directory:
-        playbook, written = Path(directory) / "play.json", Path(directory) / "results"
-        play = {
-            "hosts": "localhost",
-            "connection": "local",
-            "gather_facts": False,
-            "ignore_errors": ignore_errors,
-            "vars": {"ansible_python_interpreter": sys.executable, **(variables or {})},
-            "tasks": list(tasks),
-        }
-        playbook.write_text(json.dumps([play]))
-        written.touch()
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "ignore_errors": ignore_errors,
+        "vars": {"ansible_python_interpreter": sys.executable, **(variables or {})},
+        "tasks": list(tasks),
+    }
+    return run_plays([play], *options, environ=environ).results
+
+
+@dataclass(frozen=True)
+class Played:
+    """What came of a playbook: the result of each task that was run, and what ansible-playbook printed."""
+
+    results: list[Result]
+    tasks: list[str]
+    """The name of each result's task."""
+    output: str
+
+    @property
+    def changed(self) -> list[str]:
+        """The names of the tasks that changed something."""
+        return [task for task, result in zip(self.tasks, self.results) if result.get("changed")]
+
+    def of(self, task: str) -> Result:
+        """The last result of the task with this name."""
+        return [result for name, result in zip(self.tasks, self.results) if name == task][-1]
+
+
+def run_plays(
+    plays: Sequence[Mapping[str, t.Any]],
+    *options: str,
+    directory: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    ansible_playbook: Path = PLAYBOOK,
+) -> Played:
+    """Run a playbook of these plays; AssertionError when it fails.
+
+    :arg directory: of the playbook: where ``files`` and ``roles`` are looked for.
+    """
+    with tempfile.TemporaryDirectory(prefix="play-") as scratch:
+        playbook = (directory or Path(scratch)) / "play.json"
+        playbook.write_text(json.dumps(list(plays)))
+        return run_playbook(str(playbook), *options, environ=environ, ansible_playbook=ansible_playbook)
+
+
+def run_playbook(
+    playbook: str, *options: str, environ: Mapping[str, str] | None = None, ansible_playbook: Path = PLAYBOOK
+) -> Played:
+    """Run a playbook by its path or its name in the collection; AssertionError when it fails."""
+    with tempfile.NamedTemporaryFile("r", prefix="results-") as written:
         done = subprocess.run(
-            [_PLAYBOOK, *options, playbook],
-            env={**environment(), "GOLDSMITH_RESULTS": str(written), **(environ or {})},
+            [ansible_playbook, *options, playbook],
+            env={**environment(), "GOLDSMITH_RESULTS": written.name, **(environ or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -77,7 +118,9 @@ def run_tasks(
         )
         if done.returncode:
             raise AssertionError(f"ansible-playbook ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
-        return [json.loads(line)["result"] for line in written.read_text().splitlines()]
+        lines = [json.loads(line) for line in written]
+    results, tasks = [line["result"] for line in lines], [line["task"] for line in lines]
+    return Played(results, tasks, done.stdout + done.stderr)
 
 
 def run_module(name: str, *options: str, environ: Mapping[str, str] | None = None, **arguments: t.Any) -> Result:

@@ -28,10 +28,12 @@ PACKAGES = {
     "lint": "git shellcheck",
     "unit": "gpgv gnupg qemu-utils bzip2 shellcheck xz-utils zstd",
     "demo": _IMAGE,
-    "image": f"{_IMAGE} apt-utils fuse3 mount nginx-light ovmf qemu-system-x86 util-linux",
+    "image": f"{_IMAGE} apt-utils fuse3 mount nginx-light openssh-server ovmf qemu-system-x86 util-linux",
     "bench": "curl nginx-light qemu-utils",
 }
 """System packages by what needs them; the names are the same on Debian 12 and on Ubuntu 24.04."""
+_UNITS = {"nginx-light": ("nginx.service",), "openssh-server": ("ssh.service", "ssh.socket")}
+"""What packages would start at the next boot."""
 
 _GIB = 1024**3
 
@@ -84,9 +86,11 @@ def install_packages(groups: Iterable[str]) -> None:
             if done.returncode:
                 print("\n".join(done.stdout.splitlines()[-20:]), file=sys.stderr)
                 stop(f"{' '.join(command[:2])} failed (above): see to apt's sources and the network")
-    if "nginx-light" in missing and shutil.which("systemctl"):
-        # Tests start their own; the machine shall not serve port 80 from its next boot on.
-        subprocess.run(as_root(["systemctl", "disable", "nginx"]), check=False, capture_output=True)
+    units = [unit for package in missing for unit in _UNITS.get(package, ())]
+    if units and shutil.which("systemctl"):
+        # Tests start their own; the machine shall serve nothing from its next boot on that it did not serve before.
+        for unit in units:
+            subprocess.run(as_root(["systemctl", "disable", unit]), check=False, capture_output=True)
 
 
 def _installed(package: str) -> bool:
