@@ -26,6 +26,7 @@ options:
       - With O(publisher=ubuntu) each replaces U(https://cloud-images.ubuntu.com/) and needs the same tree below it.
         List that URL last to fall back on it.
       - With O(publisher=directory) they are the URLs of the directory, and at least one is required.
+      - Credentials in a URL are refused, because URLs are shown and recorded.
     type: list
     elements: str
     default: []

@@ -55,8 +55,7 @@ def request_from(params: Mapping[str, t.Any], machine_arch: str) -> Request:
     """
     mirrors = tuple(params["mirrors"])
     for mirror in mirrors:
-        if "://" not in mirror:
-            raise BadRequestError(f"the mirror {mirror!r} is not a URL", "Write it with its scheme, such as https://…")
+        _require_base_url(mirror)
     if params["publisher"] == "directory" and not mirrors:
         raise BadRequestError(
             "publisher: directory has no server of its own", "Give the URL of the directory in the option mirrors"
@@ -74,6 +73,29 @@ def request_from(params: Mapping[str, t.Any], machine_arch: str) -> Request:
         checksum_file=params["checksum_file"],
         signature_file=params["signature_file"] or f"{params['checksum_file']}.gpg",
     )
+
+
+def _require_base_url(mirror: str) -> None:
+    """Raise BadRequestError for what paths cannot be appended to, and for a URL that has a password in it.
+
+    URLs are shown in results, records and errors, so a refusal must not repeat the password either.
+    """
+    scheme, separator, rest = mirror.partition("://")
+    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    if "@" in authority:
+        raise BadRequestError(
+            f"the mirror {scheme}://…@{authority.rpartition('@')[2]} has credentials in its URL, which is shown in"
+            " results and records",
+            "Take them out of it, and give them in the options url_username and url_password",
+        )
+    if not separator:
+        raise BadRequestError(f"the mirror {mirror!r} is not a URL", "Write it with its scheme, such as https://…")
+    if "?" in rest or "#" in rest:
+        raise BadRequestError(
+            f"the mirror {re.split('[?#]', mirror, maxsplit=1)[0]} has a query or fragment in its URL, after which no"
+            " path can stand",
+            "Give the URL of a directory",
+        )
 
 
 def ubuntu_arch(machine_arch: str) -> str:

@@ -50,6 +50,7 @@ def test_fingerprints_and_digests_are_taken_as_people_write_them() -> None:
     [
         ({"publisher": "directory"}, "Give the URL of the directory in the option mirrors"),
         ({"mirrors": ["cloud-images.example.com"]}, "the mirror 'cloud-images.example.com' is not a URL"),
+        ({"mirrors": ["https://mirror.example.com/images/?token=1"]}, "images/ has a query or fragment"),
         ({"verify": "checksum"}, "verify: checksum needs a digest"),
         ({"checksum": "sha256:" + "a" * 64}, "would not be looked at"),
         ({"verify": "checksum", "checksum": "a" * 64}, "is not a digest"),
@@ -64,3 +65,25 @@ def test_what_contradicts_itself_is_refused(given: dict[str, object], message: s
 
     with pytest.raises(BadRequestError, match=message):
         ask()
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        "https://ops:s3cret@mirror.example.com/images/",
+        "https://ops:s3c@ret@mirror.example.com",
+        "https://s3cret@mirror.example.com?a=b",
+        "https://ops:s3cret@mirror.example.com\\@other.example.com/",
+    ],
+)
+def test_credentials_in_a_url_are_refused_without_being_shown(mirror: str) -> None:
+    with pytest.raises(BadRequestError, match="url_username and url_password") as refused:
+        request_from(params(mirrors=["https://first.example.com/", mirror]), "x86_64")
+
+    assert "mirror.example.com" in str(refused.value)
+    assert "s3c" not in str(refused.value)
+    assert "ret@" not in str(refused.value)
+
+
+def test_an_at_sign_in_a_path_is_no_password() -> None:
+    assert request_from(params(mirrors=["https://mirror.example.com/@ops/"]), "x86_64").mirrors
