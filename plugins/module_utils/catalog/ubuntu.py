@@ -14,7 +14,7 @@ from .metadata import Metadata, Statement
 from .model import Item, Proof, Request
 from .publisher import Query
 from .selection import Selected, select
-from .simplestreams import IMAGE_DOWNLOADS, parse_index, parse_products
+from .simplestreams import IMAGE_DOWNLOADS, Product, parse_index, parse_products
 from .ubuntu_keys import UBUNTU_KEYS
 
 ROOT = "https://cloud-images.ubuntu.com/"
@@ -30,6 +30,10 @@ _BASES = {
     ("minimal", "daily"): "minimal/daily/",
 }
 """Below the root, the directory of each lineage and stream that its catalog's paths are relative to."""
+
+
+_NAMESPACES = {"released": "com.ubuntu.cloud", "daily": "com.ubuntu.cloud.daily"}
+"""What the names of each stream's products begin with, up to the first colon."""
 
 
 class UbuntuPublisher:
@@ -61,9 +65,25 @@ class UbuntuPublisher:
             products.url: _stream_proof(statement, min(filter(None, (index.updated, products.updated)), default=""))
             for statement, products in documents
         }
-        selected = select([product for _statement, products in documents for product in products.products], request)
+        offered = [product for _statement, products in documents for product in products.products]
+        selected = select(_of_stream(offered, request.stream, index.url), request)
         items = [_item(metadata, each, request, proofs[each.product.url]) for each in selected]
         return _confirmed(metadata, selected, items) if query.confirm else items
+
+
+def _of_stream(products: list[Product], stream: str, url: str) -> list[Product]:
+    """The products of the stream that was asked for.
+
+    Both streams' catalogs are signed by the same key, so a mirror could show the untested images as the released ones.
+    Raises VerificationError where there are only others.
+    """
+    of_stream = [product for product in products if product.name.partition(":")[0] == _NAMESPACES[stream]]
+    if products and not of_stream:
+        raise VerificationError(
+            f"{url} is not the catalog of the stream {stream}: it lists {products[0].name}",
+            "The mirror serves another directory in its place: use another mirror",
+        )
+    return of_stream
 
 
 def _stream_proof(statement: Statement, updated: str) -> Proof:

@@ -217,6 +217,24 @@ def test_a_replayed_index_shows_its_age(
     assert after.serial < before.serial
 
 
+@pytest.mark.parametrize("swapped", ["index", "products"])
+def test_the_other_streams_catalog_does_not_pass_for_this_one(
+    host: LocalHost, tmp_path: Path, keys: Keys, trust: Trust, swapped: str
+) -> None:
+    tree = write_mirror(tmp_path / "mirror", small_files(tmp_path), keys)
+    daily = tree.root / "daily/streams/v1"
+    if swapped == "index":
+        shutil.rmtree(tree.root / "releases")
+        shutil.copytree(tree.root / "daily", tree.root / "releases")
+    else:
+        shutil.copy(daily / "com.ubuntu.cloud:daily:download.sjson", tree.root / f"{STREAMS}.sjson")
+    with serve(tree.root) as server, pytest.raises(VerificationError) as refused:
+        resolve(host, at(server), trust)
+
+    for word in (server.url, "stream released", "com.ubuntu.cloud.daily:server:24.04:amd64"):
+        assert word in str(refused.value)
+
+
 def test_an_old_products_file_behind_a_new_index_shows_its_age(
     host: LocalHost, tmp_path: Path, keys: Keys, mirror: Mirror, trust: Trust
 ) -> None:
