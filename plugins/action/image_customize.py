@@ -25,7 +25,6 @@ _MODULE = "goldsmith.kvm.image_customize"
 
 
 class ActionModule(ActionBase):
-    TRANSFERS_FILES = True
     _supports_check_mode = True
     _supports_async = True
 

@@ -262,13 +262,13 @@ options:
           sudo:
             description:
               - Whether the user may do everything by C(sudo), without a password or with the user's
-                own, by a file in C(/etc/sudoers.d). V(none) removes that file.
+                own, by a file in C(/etc/sudoers.d). V(none) removes that file. Without it, that
+                stays as it is.
             type: str
             choices:
               - nopasswd
               - password
               - none
-            default: none
           authorized_keys:
             description:
               - Public SSH keys to add to those that the user has.

@@ -154,7 +154,7 @@ def kill_during_launch(site: Site) -> None:
         while not appliances:
             assert not play.done(), play.result()
             time.sleep(0.2)
-            appliances = list(processes(site, "-name guestfs-"))
+            appliances = list(processes(site, "/disk.qcow2,"))
         assert os.listdir(site.directory / "store" / "layers")
         for pid in processes(site, "AnsiballZ_image_customize"):
             with contextlib.suppress(ProcessLookupError):

@@ -31,7 +31,7 @@ def customize_image(
     """What ``image_customize`` does and returns; ``params`` are those of ``customize_argument_spec()``.
 
     The action plugin calls it twice when files of the controller may be needed: first with their digests alone, to
-    which the answer is the result, or ``payloads_missing``; then with the files that were missing.
+    which the answer is the result if there is nothing to do, or ``payloads_missing``; then with those files.
     """
     stages = Stages()
     request = request_from(params)
@@ -47,8 +47,9 @@ def customize_image(
         return _settled(request, plan, attributes, stages, check_mode=True)
     if plan.published is not None and plan.linked:
         return _settled(request, plan, attributes, stages)
-    if plan.published is None and request.sent_digests and request.sent_directory is None:
-        return {"changed": False, "payloads_missing": Payloads(layout).missing(request.sent_digests.values())}
+    if request.sent_digests and request.sent_directory is None:
+        needed = request.sent_digests.values() if plan.published is None else ()
+        return {"changed": False, "payloads_missing": Payloads(layout).missing(needed)}
     with contextlib.ExitStack() as stack:
         with stages("wait"):
             stack.enter_context(layout.lock(f"golden:{request.golden.link}"))

@@ -53,7 +53,9 @@ getent group {group} >/dev/null || {{
         script += f"printf '%s\\n' {shlex.quote(name + ':' + options['password_hash'])} | chpasswd --encrypted\n"
     if options["authorized_keys"]:
         script += _keys(name, options["authorized_keys"])
-    return (Run(script + _sudo(name, options["sudo"])),)
+    if "sudo" in options:
+        script += _sudo(name, options["sudo"])
+    return (Run(script),)
 
 
 def _account(options: Options) -> str:
@@ -137,10 +139,9 @@ KIND = StepKind(
         "sudo": {
             "type": "str",
             "choices": ["nopasswd", "password", "none"],
-            "default": "none",
             "description": """
                 Whether the user may do everything by C(sudo), without a password or with the user's own, by a file in
-                C(/etc/sudoers.d). V(none) removes that file.
+                C(/etc/sudoers.d). V(none) removes that file. Without it, that stays as it is.
             """,
         },
         "authorized_keys": {
