@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -19,6 +20,10 @@ from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from .plays import environment
 
 COLLECTIONS = Path(__file__).resolve().parents[2] / ".run" / "collections"
+
+
+def sha256(path: str | Path) -> str:
+    return f"sha256:{hashlib.sha256(Path(path).read_bytes()).hexdigest()}"
 
 
 class Unattributed:

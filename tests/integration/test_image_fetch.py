@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import json
 import os
@@ -43,15 +42,11 @@ from ansible_collections.goldsmith.kvm.tests.fixtures.mirror import (
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import Fault, Server, serve
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
-from .fetching import Fetching
+from .fetching import Fetching, sha256
 from .plays import run_module, run_tasks
 
 IMAGES = "*.img"
 OLDER, NEWER = "20260905", "20261010.1"
-
-
-def sha256(path: str | Path) -> str:
-    return f"sha256:{hashlib.sha256(Path(path).read_bytes()).hexdigest()}"
 
 
 def tree(root: Path, keys: Keys, image: Path, *serials: str, **wrong: t.Any) -> Mirror:

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 import typing as t
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.store import manage_store, store_argument_spec
+from ansible_collections.goldsmith.kvm.plugins.module_utils.store.images import Images
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layers import workdir
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layout import Layout
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.parts import part_path
@@ -21,7 +23,7 @@ from ansible_collections.goldsmith.kvm.tests.fixtures.mirror import Mirror
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import Server
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
-from .fetching import Fetching
+from .fetching import Fetching, sha256
 from .plays import run_module, run_tasks
 
 DOMAIN = """\
@@ -222,6 +224,34 @@ def test_the_base_of_a_build_under_way_stays(site: Site) -> None:
         (needed,) = site(keep=1)["needed"]
         assert needed["reasons"] == [f"the build in {directory} uses it"]
     assert site(keep=1)["changed"] is True
+
+
+def test_fetching_and_pruning_at_once(site: Site) -> None:
+    """Whatever the order in which they meet, a fetched image is there, whole and recorded, at least until the next."""
+    ended = threading.Event()
+    pruned: list[dict[str, t.Any]] = []
+
+    def prune() -> None:
+        while not ended.is_set():
+            pruned.append(site(keep=0))
+
+    pruning = threading.Thread(target=prune)
+    pruning.start()
+    try:
+        # Each call is a run: what one finds there, the other may delete at any moment.
+        results = [site.fetch(serial=serial) for serial in ("20260905", "20261010.1") * 15]
+    finally:
+        ended.set()
+        pruning.join()
+
+    assert {result["image"]["digest"] for result in results} >= {site.older_digest}
+    assert any(result["removed"] for result in pruned)
+    # Nothing was recorded that is not there, and nothing is there that was not recorded.
+    recorded = {image.digest: image for image in Images(site.layout).all()}
+    assert {Path(site.layout.image(digest)) for digest in recorded} == set(site.fetch.images)
+    assert all(sha256(site.layout.image(digest)) == digest for digest in recorded)
+    assert site.fetch.leftovers == []
+    assert site.fetch(serial="20260905")["image"]["digest"] == site.older_digest
 
 
 def test_as_ansible_runs_it(site: Site, server: Server) -> None:

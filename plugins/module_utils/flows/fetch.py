@@ -145,8 +145,8 @@ class _Fetch:
         identity = None if image is None else self.images.present_identity(image)
         if image is None or identity is None:
             return None
-        if not self.check_mode:
-            self.images.use(image, identity, item)
+        if not self.check_mode and not self.images.use(image, identity, item):
+            return None
         return image
 
     def unchanged(self, image: Image, item: Item, transferred: Transferred | None = None) -> dict[str, t.Any]:
@@ -182,10 +182,9 @@ class _Fetch:
             finished, digest = self._unpacked(part, transferred.digest, item, packing)
             known = self.images.get(digest)
             identity = None if known is None else self.images.present_identity(known)
-            if known is not None and identity is not None:
+            if known is not None and identity is not None and self.images.use(known, identity, item):
                 # What the publisher states could not tell that these bytes were there already.
                 os.unlink(finished)
-                self.images.use(known, identity, item)
                 return self.unchanged(known, item, transferred)
             image = self._published(finished, digest, item, packing)
         self.images.add(image)

@@ -13,7 +13,6 @@ from dataclasses import asdict
 from ..common.age import format_time, now, parse_age
 from ..common.errors import BadRequestError
 from ..common.host import Host
-from ..store.files import refusal
 from ..store.images import Image, Images
 from ..store.layout import DEFAULT_ROOT, Layout
 from ..store.parts import leftovers, remove_leftovers
@@ -59,7 +58,7 @@ def _pruned(layout: Layout, decision: Decision, check_mode: bool) -> dict[str, t
     if check_mode:
         removed, left = list(decision.removed), leftovers(layout)
     else:
-        removed, left = [image for image in decision.removed if _remove(layout, image)], remove_leftovers(layout)
+        removed, left = [image for image in decision.removed if Images(layout).delete(image)], remove_leftovers(layout)
     left += _vanished(layout, check_mode)
     gone = {image.digest for image in removed}
     kept = [image for image in present if image.digest not in gone]
@@ -85,13 +84,12 @@ def _present(layout: Layout) -> list[Image]:
 
 def _vanished(layout: Layout, check_mode: bool) -> list[str]:
     """Paths of the records of images whose files are gone; deletes them outside of check mode."""
-    records = []
-    for image in Images(layout).all():
-        if not os.path.exists(layout.image(image.digest)):
-            records.append(Images(layout).record_path(image.digest))
-            if not check_mode:
-                _remove(layout, image)
-    return records
+    images = Images(layout)
+    return [
+        images.record_path(image.digest)
+        for image in images.all()
+        if not os.path.exists(layout.image(image.digest)) and (check_mode or images.forget(image))
+    ]
 
 
 def _listed(layout: Layout, images: Iterable[Image]) -> list[dict[str, t.Any]]:
@@ -144,21 +142,3 @@ def _needed(host: Host, layout: Layout, candidates: Iterable[Image], root: str) 
             "no image is pruned, because it cannot be told which ones are in use: " + "; ".join(sorted(held.unknown))
         )
     return needed
-
-
-def _remove(layout: Layout, image: Image) -> bool:
-    """Delete an image unless it has been used since it was looked at."""
-    path = layout.image(image.digest)
-
-    def change(known: Image | None) -> Image | None:
-        if known != image:
-            return known
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise refusal(path, error) from error
-        return None
-
-    return Images(layout).update(image.digest, change) is None

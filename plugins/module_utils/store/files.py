@@ -119,6 +119,16 @@ def read_json(path: str) -> dict[str, t.Any] | None:
     return document
 
 
+def remove_file(path: str) -> None:
+    """Delete a file, which may be gone already."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise refusal(path, error) from error
+
+
 def refusal(path: str, error: OSError) -> StoreError:
     """What to tell the user of an OSError at ``path``."""
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -14,7 +14,7 @@ from datetime import timedelta
 from ..catalog.model import Item, Proof
 from ..common.age import format_time, now, parse_time
 from ..common.errors import StoreError
-from .files import Identity, hash_file, identity_of, read_json, refusal, write_json
+from .files import Identity, hash_file, identity_of, read_json, refusal, remove_file, write_json
 from .layout import Layout, hex_of
 
 _KIND = "images"
@@ -93,19 +93,10 @@ class Images:
             known = self.get(digest)
             image = change(known)
             if image is None:
-                self._remove(digest)
+                remove_file(self.record_path(digest))
             elif image != known:
                 write_json(self._layout.record(_KIND, hex_of(digest)), asdict(image))
         return image
-
-    def _remove(self, digest: str) -> None:
-        path = self.record_path(digest)
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise refusal(path, error) from error
 
     def add(self, image: Image) -> None:
         """Record a file that has been published; what was known of its sources stays."""
@@ -131,14 +122,16 @@ class Images:
             require_digest(path, image.digest)
         return identity
 
-    def use(self, image: Image, identity: Identity, item: Item | None = None) -> None:
+    def use(self, image: Image, identity: Identity, item: Item | None = None) -> bool:
         """Note that the image, found to be ``identity``, is being used, and ``item`` as one of its sources.
 
-        The time is kept to the minute, so that not every run writes.
+        False when it was deleted since it was found. The time is kept to the minute, so that not every run writes.
         """
 
-        def change(known: Image | None) -> Image:
-            used = replace(image if known is None else known, identity=identity)
+        def change(known: Image | None) -> Image | None:
+            if known is None or identity_of(self._layout.image(image.digest)) != identity:
+                return known
+            used = replace(known, identity=identity)
             if item is not None:
                 used = used.with_source(item)
             moment = now()
@@ -146,7 +139,28 @@ class Images:
                 used = replace(used, last_used=format_time(moment))
             return used
 
-        self.update(image.digest, change)
+        noted = self.update(image.digest, change)
+        return noted is not None and noted.identity == identity
+
+    def delete(self, image: Image) -> bool:
+        """Delete the file and its record, unless it has been used since it was looked at; whether it is gone."""
+        path = self._layout.image(image.digest)
+
+        def change(known: Image | None) -> Image | None:
+            if known == image:
+                remove_file(path)
+                return None
+            return known
+
+        return self.update(image.digest, change) is None
+
+    def forget(self, image: Image) -> bool:
+        """Delete the record of a file that is gone, unless it has come back by now; whether it is deleted."""
+
+        def change(known: Image | None) -> Image | None:
+            return known if os.path.exists(self._layout.image(image.digest)) else None
+
+        return self.update(image.digest, change) is None
 
 
 def require_digest(path: str, digest: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from .files import refusal
+from .files import refusal, remove_file
 from .layers import build_directories, is_in_use, remove_abandoned
 from .layout import Layout
 
@@ -36,7 +36,7 @@ def remove_leftovers(layout: Layout) -> list[str]:
         with layout.try_lock(_part_lock(key)) as locked:
             if locked:
                 for path in paths:
-                    _unlink(path)
+                    remove_file(path)
                 removed += paths
     if build_directories(layout):
         removed += remove_abandoned(layout)
@@ -60,12 +60,3 @@ def _parts(layout: Layout) -> dict[str, list[str]]:
         if name.startswith("."):
             parts.setdefault(name.split(".")[1], []).append(os.path.join(layout.images, name))
     return parts
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise refusal(path, error) from error

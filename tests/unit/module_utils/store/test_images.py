@@ -154,3 +154,36 @@ def test_use_is_noted_but_not_at_every_run(layout: Layout) -> None:
     images.use(used, used.identity)
 
     assert os.stat(images.record_path(DIGEST)).st_ino == written
+
+
+def test_what_was_deleted_meanwhile_is_not_used(layout: Layout) -> None:
+    held = added(layout)
+    images = Images(layout)
+    assert images.delete(held)
+
+    assert not images.use(held, held.identity)
+
+    assert images.all() == []
+
+
+def test_what_was_used_meanwhile_is_not_deleted(layout: Layout) -> None:
+    held = added(layout)
+    images = Images(layout)
+    images.use(held, held.identity)
+
+    assert not images.delete(held)
+
+    assert os.path.exists(layout.image(DIGEST))
+    assert images.get(DIGEST) is not None
+
+
+def test_a_file_that_came_back_is_not_forgotten(layout: Layout) -> None:
+    held = added(layout)
+    images = Images(layout)
+
+    assert not images.forget(held)
+    assert os.path.exists(layout.image(DIGEST))
+
+    os.unlink(layout.image(DIGEST))
+    assert images.forget(held)
+    assert images.all() == []
