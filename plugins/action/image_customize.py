@@ -85,11 +85,11 @@ class ActionModule(ActionBase):
             return self._call(args, task_vars, wrap_async)
         payloads: dict[str, t.Any] = {"digests": {key: digest for key, (_path, digest) in files.items()}}
         answer = self._call({**args, "payloads": payloads}, task_vars, False)
-        if "payloads_missing" not in answer:
+        # A task in the background has to end with a call in the background, also when there was nothing to do.
+        if answer.get("failed") or ("payloads_missing" not in answer and not wrap_async):
             return answer
-        payloads["directory"] = self._send(
-            {digest: path for path, digest in files.values()}, answer["payloads_missing"]
-        )
+        paths = {digest: path for path, digest in files.values()}
+        payloads["directory"] = self._send(paths, answer.get("payloads_missing", []))
         return self._call({**args, "payloads": payloads}, task_vars, wrap_async)
 
     def _send(self, paths: dict[str, str], missing: list[str]) -> str:
