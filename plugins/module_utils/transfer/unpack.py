@@ -32,7 +32,8 @@ _MAGIC = {"xz": b"\xfd7zXZ\x00", "gz": b"\x1f\x8b", "bz2": b"BZh", "zst": b"\x28
 
 
 class _Readable(t.Protocol):
-    def read(self, size: int = ..., /) -> bytes: ...
+    def read(self, size: int = ..., /) -> bytes:
+        """At most ``size`` bytes."""
 
 
 @dataclass(frozen=True)

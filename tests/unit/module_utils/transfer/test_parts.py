@@ -70,7 +70,7 @@ def test_chunks_cover_the_file(begin: int, chunk_size: int, length: int) -> None
     total = begin + length
     chunk_size = max(chunk_size, length // 50)
     position = begin
-    for _ in range(-(-length // chunk_size)):
+    for dummy in range(-(-length // chunk_size)):
         end = chunk_end(position, chunk_size, total)
         assert position < end <= position + chunk_size
         position = end
@@ -115,7 +115,7 @@ def test_bucket_never_exceeds_its_rate(rate: int, amounts: list[int], pause: flo
 def test_bucket_reaches_its_rate() -> None:
     now = 0.0
     bucket = TokenBucket(1000, lambda: now)
-    for _ in range(100):
+    for dummy in range(100):
         now += bucket.reserve(50)
     assert 4.8 <= now <= 5.0
 
@@ -123,7 +123,7 @@ def test_bucket_reaches_its_rate() -> None:
 def test_patience_doubles_and_ends() -> None:
     patience = Patience(3, 1.0)
     error = UnreachableError("gone")
-    pauses = [patience.pause_after(error) for _ in range(4)]
+    pauses = [patience.pause_after(error) for dummy in range(4)]
     for pause, wanted in zip(pauses, (1, 2, 4)):
         assert pause is not None
         assert 0.7 * wanted <= pause <= 1.3 * wanted
