@@ -266,7 +266,8 @@ def test_a_killed_module_leaves_no_appliance_running(tmp_path: Path) -> None:
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "1G"], check=True)
     work = tmp_path / "work"
     work.mkdir(mode=0o700)
-    module = subprocess.Popen([sys.executable, "-c", MODULE, str(work), str(disk)], start_new_session=True)
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    module = subprocess.Popen([sys.executable, "-c", MODULE, str(work), str(disk)], env=environ, start_new_session=True)
     try:
         running = wait_for(lambda: any("qemu-system" in command for command in processes_with(str(disk))), 60)
     finally:
