@@ -102,5 +102,5 @@ def _import(log: Log, tally: Tally, archive: Path) -> None:
         env={"PATH": f"{IMPORTER_VENV}/bin:{log.env['PATH']}", "GALAXY_IMPORTER_RUN_ANSIBLE_TEST": "false"},
         telling="ERROR|WARNING",
     )
-    accepted = status == 0 and "Collection loading was successful" in log.output()
+    accepted = status == 0 and "Importer processing completed successfully" in log.output()
     tally.count("galaxy-importer", accepted)
