@@ -14,6 +14,12 @@ def run(log: Log, extra: list[str]) -> Tally:
     tally = Tally()
     extensions = LINKED / "extensions"
     for scenario in sorted(path.parent.name for path in extensions.glob("molecule/*/molecule.yml")):
-        status = log.run([VENV / "bin" / "molecule", "test", "-s", scenario], cwd=extensions, root=True, timeout=1500)
+        status = log.run(
+            [VENV / "bin" / "molecule", "--no-color", "test", "-s", scenario],
+            cwd=extensions,
+            root=True,
+            timeout=1500,
+            telling=r"^(E  |FAILED|ERROR)|fatal:|failed:",
+        )
         tally.count(scenario, status == 0)
     return tally

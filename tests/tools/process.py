@@ -77,7 +77,7 @@ class Log:
     def __init__(self, path: Path, tmpdir: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self.env = environment(tmpdir)
+        self.env = {**environment(tmpdir), "NO_COLOR": "1", "PY_COLORS": "0", "ANSIBLE_NOCOLOR": "1"}
         self._file = path.open("wb")
         self._complaints: list[str] = []
 

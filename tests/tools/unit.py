@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .paths import LOGS, ROOT, VENV
+from .paths import LOGS, VENV
 from .process import Log
 from .summary import Tally, junit
 
@@ -21,4 +21,4 @@ def run_pytest(log: Log, suite: str, extra: list[str], *, timeout: float, root: 
     report = LOGS / f"{suite}.xml"
     report.unlink(missing_ok=True)
     argv: list[str | Path] = [VENV / "bin" / "python", "-m", "pytest", f"tests/{suite}", f"--junitxml={report}", *extra]
-    return junit(report, log.run(argv, cwd=ROOT, root=root, timeout=timeout))
+    return junit(report, log.run(argv, root=root, timeout=timeout, telling=r"^(E  |FAILED|ERROR)"))
