@@ -53,7 +53,8 @@ options:
     description:
       - Use no network. The image has to be in the store, proved as O(verify) demands when it was fetched.
       - With O(serial=latest) this is the newest one that the store has.
-      - A given O(fingerprints) has to contain the keys that proved it. O(keyring) is not looked at.
+      - The keys that proved it then have to be those of O(fingerprints), or without that Ubuntu's own, unless a
+        O(keyring) is given. What is in O(keyring) is not looked at.
     type: bool
     default: false
   allow_older:

@@ -70,6 +70,11 @@ class Proof:
     """
     index_signed_at: str = ""
 
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """Of every key that was needed for it."""
+        return frozenset(filter(None, (self.fingerprint, self.index_fingerprint)))
+
 
 @dataclass(frozen=True)
 class Item:

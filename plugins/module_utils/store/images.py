@@ -45,9 +45,17 @@ class Image:
         return next((source for source in self.sources if _publication(source) == _publication(item)), None)
 
     def with_source(self, item: Item) -> Image:
-        """With ``item`` among the sources; a weaker proof does not take the place of a signature."""
+        """With ``item`` among the sources.
+
+        A weaker proof does not take the place of a signature, and one by the same keys is no news.
+        """
         known = self.source(item)
-        if known == item or (known is not None and _strength(known) >= _strength(item)):
+        if known is not None and _strength(known) > _strength(item):
+            return self
+        if known is not None and (known.proof.method, known.proof.fingerprints) == (
+            item.proof.method,
+            item.proof.fingerprints,
+        ):
             return self
         others = tuple(source for source in self.sources if source is not known)
         return replace(self, sources=(*others, item))

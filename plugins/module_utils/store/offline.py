@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..catalog.model import Item, Request, Trust
+from ..catalog.publishers import PUBLISHERS
 from ..common.errors import BadRequestError
 from .images import Image
 
@@ -15,6 +16,8 @@ from .images import Image
 def recall(images: Iterable[Image], request: Request, trust: Trust) -> Item:
     """The item that ``request`` means, of those that the images came from; the newest for ``latest``.
 
+    Without a keyring and fingerprints the publisher's own keys have to have proved it. What keys a keyring holds is
+    not looked at: then any key that was believed when the image was fetched counts.
     Raises BadRequestError, which lists what there is, when none is proved as ``trust`` demands.
     """
     held = [(image, item) for image in images for item in image.sources if item.publisher == request.publisher]
@@ -24,7 +27,8 @@ def recall(images: Iterable[Image], request: Request, trust: Trust) -> Item:
             f"offline: the store has no image of {_words(request)}",
             f"It has {_listed(item for _image, item in held)}. Set offline: false to fetch it",
         )
-    proved = [(image, item) for image, item in found if _is_proved(item, trust)]
+    fingerprints = _trusted_fingerprints(request, trust)
+    proved = [(image, item) for image, item in found if _is_proved(item, trust, fingerprints)]
     if not proved:
         raise BadRequestError(
             f"offline: the store's image of {_words(request)} is not proved as verify: {trust.verify} demands",
@@ -49,13 +53,20 @@ def _matches(item: Item, request: Request) -> bool:
     )
 
 
-def _is_proved(item: Item, trust: Trust) -> bool:
+def _trusted_fingerprints(request: Request, trust: Trust) -> set[str]:
+    """Of the keys whose signature counts; empty: every key."""
+    own = PUBLISHERS[request.publisher].keys
+    if trust.fingerprints or trust.keyring or own is None:
+        return set(trust.fingerprints)
+    return {*own.checksums, *own.streams}
+
+
+def _is_proved(item: Item, trust: Trust, fingerprints: set[str]) -> bool:
     if trust.verify == "checksum":
         return item.digest == trust.checksum
     if trust.verify == "none":
         return True
-    keys = {item.proof.fingerprint, item.proof.index_fingerprint} - {""}
-    return item.proof.method == "signature" and (not trust.fingerprints or keys <= set(trust.fingerprints))
+    return item.proof.method == "signature" and (not fingerprints or item.proof.fingerprints <= fingerprints)
 
 
 def _version_key(item: Item) -> tuple[int, ...]:

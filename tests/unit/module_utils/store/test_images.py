@@ -17,7 +17,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.store.files import i
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.images import Image, Images
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layout import Layout
 
-from .records import TIME, digest_of, image, item
+from .records import SIGNED, TIME, digest_of, image, item
 
 CONTENT = b"the content of an image"
 DIGEST = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
@@ -95,6 +95,15 @@ def test_a_stronger_proof_replaces_a_weaker_one_and_never_the_other_way() -> Non
 
     assert image(unproved).with_source(signed).sources == (signed,)
     assert image(signed).with_source(unproved).sources == (signed,)
+
+
+def test_a_proof_by_other_keys_is_news_and_one_by_the_same_keys_is_not() -> None:
+    signed = item()
+    later = replace(signed, proof=replace(SIGNED, index_updated="2026-10-01T00:00:00Z"))
+    by_another_key = replace(signed, proof=replace(SIGNED, fingerprint="C" * 40))
+
+    assert image(signed).with_source(later).sources == (signed,)
+    assert image(signed).with_source(by_another_key).sources == (by_another_key,)
 
 
 def test_an_untouched_file_is_not_read(layout: Layout) -> None:
