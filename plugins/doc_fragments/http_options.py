@@ -24,6 +24,7 @@ options:
   force_basic_auth:
     description:
       - Send the credentials with the first request already, for servers that do not ask for them with status 401.
+      - They are sent to each of O(mirrors), but not to where one redirects to.
     type: bool
     default: false
   client_cert:

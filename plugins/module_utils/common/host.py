@@ -40,8 +40,6 @@ class Completed:
 class Response(t.Protocol):
     """An HTTP answer of status 2xx, open for reading."""
 
-    url: str
-    """Where the answer came from, after redirects."""
     status: int
     headers: Mapping[str, str]
     """Looked up without regard to case."""

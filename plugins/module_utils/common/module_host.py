@@ -133,7 +133,12 @@ def open_response(url: str, headers: Mapping[str, str], options: Mapping[str, t.
             given["context"] = _tls_context(
                 **{_TLS_OPTIONS[name]: given[name] for name in _TLS_OPTIONS if name in given}
             )
-        request = Request(headers={"Accept-Encoding": "identity", **headers}, decompress=False)
+        request = Request(
+            headers={"Accept-Encoding": "identity", **headers},
+            decompress=False,
+            # Else a redirect would take the credentials to another server.
+            unredirected_headers=["Authorization"],
+        )
         raw = request.open("GET", url, **given)
     except HTTPError as error:
         retry_after = error.headers.get("Retry-After", "") if error.headers else ""
@@ -154,7 +159,7 @@ class _UrlResponse:
 
     def __init__(self, url: str, raw: t.Any) -> None:
         self._raw = raw
-        self.url: str = raw.geturl() or url
+        self._asked = url
         self.status: int = raw.getcode() or 200
         self.headers: Mapping[str, str] = raw.headers
 
@@ -163,7 +168,7 @@ class _UrlResponse:
             # read1 hands over what has come; read would wait for the whole amount.
             return t.cast(bytes, self._raw.read1(amount))
         except (OSError, http.client.HTTPException) as error:
-            raise UnreachableError(f"the connection to {self.url} broke: {error}") from error
+            raise UnreachableError(f"the connection to {self._asked} broke: {error}") from error
 
     def close(self) -> None:
         self._raw.close()
