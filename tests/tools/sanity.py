@@ -23,7 +23,7 @@ def run(log: Log, extra: list[str]) -> Tally:
     copy = setup.copy_collection(RUN / "sanity")
     # A repository of its own: ansible-test would take its list of files from the checkout's, which ignores the copy.
     log.run(["git", "init", "--quiet", copy])
-    env = {"HOME": str(HOME), "PATH": f"{SYSTEM_PATH}:{_other_pythons()}".rstrip(":")}
+    env = {"HOME": str(HOME), "PATH": ":".join([SYSTEM_PATH, *other_pythons()])}
     for venv in (VENV, OLDEST_VENV):
         if venv == OLDEST_VENV:
             setup.make_virtualenv(venv, "oldest")
@@ -71,11 +71,11 @@ def _prepare_home(venv: Path) -> None:
             ours.symlink_to(theirs)
 
 
-def _other_pythons() -> str:
+def other_pythons() -> list[str]:
     """Directories of the oldest and the newest further Python that is here; pyenv's shims would not do."""
     versions = {}
     for python in Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser().glob("versions/3.*/bin/python3.*"):
         match = re.fullmatch(r"python3\.([0-9]+)", python.name)
         if match and int(match[1]) >= 9 and int(match[1]) != sys.version_info[1]:
             versions[int(match[1])] = str(python.parent)
-    return ":".join(versions[minor] for minor in sorted({min(versions), max(versions)})) if versions else ""
+    return [versions[minor] for minor in sorted({min(versions), max(versions)})] if versions else []
