@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.goldsmith.kvm.tests.fixtures import dummy_images
 from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
 from ansible_collections.goldsmith.kvm.tests.fixtures.mirror import Mirror, small_mirror
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import Server, serve
@@ -34,6 +35,11 @@ def server(mirror: Mirror) -> Iterator[Server]:
     """The sound mirror's server, which may be told to misbehave."""
     with serve(mirror.root) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return dummy_images.qcow2(tmp_path_factory.mktemp("image") / "image.img")
 
 
 @pytest.fixture

@@ -6,19 +6,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import subprocess
 import sys
+import time
 import typing as t
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.fetch import fetch_argument_spec, fetch_image
+from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
+from ansible_collections.goldsmith.kvm.tests.fixtures.mirror import Mirror, Product, write_mirror
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
 from .plays import environment
 
+IMAGES = "*.img"
+OLDER, NEWER = "20260905", "20261010.1"
 COLLECTIONS = Path(__file__).resolve().parents[2] / ".run" / "collections"
 
 
@@ -82,3 +91,32 @@ class Fetching:
     def _in_images(self) -> list[Path]:
         directory = self.store / "images"
         return [directory / name for name in os.listdir(directory)] if directory.is_dir() else []
+
+
+def tree(root: Path, keys: Keys, image: Path, *serials: str, **wrong: t.Any) -> Mirror:
+    """A mirror of noble's server image alone, which is there under two file types."""
+    versions = {serial: {"disk1.img": image, "vmdk": image} for serial in serials or (NEWER,)}
+    return write_mirror(root, [Product("noble", versions)], keys, **wrong)
+
+
+@contextlib.contextmanager
+def small_file_system(directory: Path, size: str) -> Iterator[None]:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    directory.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", directory], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", directory], check=True)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def part_size(fetch: Fetching) -> int:
+    return sum(path.stat().st_size for path in fetch.parts if path.exists())
