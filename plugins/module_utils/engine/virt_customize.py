@@ -131,7 +131,7 @@ def _environ(host: Host, workdir: str, accelerator: str, network: bool) -> dict[
         "LIBGUESTFS_TRACE": "0",
         "TMPDIR": _below(workdir, "tmp"),
         # TMPDIR would move the cached appliance too.
-        "LIBGUESTFS_CACHEDIR": os.environ.get("LIBGUESTFS_CACHEDIR") or os.environ.get("TMPDIR") or "/var/tmp",
+        "LIBGUESTFS_CACHEDIR": cache_directory(os.environ),
     }
     # virt-customize hands on the lower-case names alone.
     for name in _PROXIES:
@@ -143,6 +143,15 @@ def _environ(host: Host, workdir: str, accelerator: str, network: bool) -> dict[
         # fails, libguestfs uses QEMU's own user network.
         environ["PATH"] = f"{_below(workdir, 'bin')}:{os.environ.get('PATH', os.defpath)}"
     return environ
+
+
+def cache_directory(environ: Mapping[str, str]) -> str:
+    """Where libguestfs keeps its appliance from one launch to the next.
+
+    As libguestfs itself has it, but for a TMPDIR that this user may not write: one that was inherited through become.
+    """
+    tmpdir = environ.get("TMPDIR", "")
+    return environ.get("LIBGUESTFS_CACHEDIR") or (tmpdir if os.access(tmpdir, os.W_OK | os.X_OK) else "/var/tmp")
 
 
 def _stage(workdir: str, commands: Commands) -> None:
