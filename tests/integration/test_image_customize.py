@@ -9,14 +9,10 @@ runs that launch nothing; two launches fail. Each takes half a minute to two min
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import stat
 import subprocess
-import sys
-import time
 import typing as t
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,48 +26,21 @@ from ansible_collections.goldsmith.kvm.tests.fixtures import base_image
 from ansible_collections.goldsmith.kvm.tests.fixtures.apt_repository import write_repository
 from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import serve
+from ansible_collections.goldsmith.kvm.tests.integration.customizing import (
+    HASH,
+    KEY,
+    LOOPBACK_IN_APPLIANCE,
+    MODULE,
+    ODD,
+    VAULT_PASSWORD,
+    Site,
+    every_step,
+    kill_during_launch,
+)
 from ansible_collections.goldsmith.kvm.tests.integration.mounted import mounted
 from ansible_collections.goldsmith.kvm.tests.integration.plays import Result, run_tasks
 
 pytestmark = pytest.mark.slow
-
-MODULE = "goldsmith.kvm.image_customize"
-MARK = "GOLDSMITH_TEST_OF"
-LOOPBACK_IN_APPLIANCE = "169.254.2.2"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB ops@example.com"
-HASH = "$6$salt$secretsecretsecret"
-VAULT_PASSWORD = "not a secret"
-ODD = "-x: 'quoted' \"twice\" $HOME `id` \\\n\ttwo lines ä\n"
-
-
-@dataclass
-class Site:
-    """Where images are built, and from what."""
-
-    directory: Path
-    base: base_image.BaseImage
-    steps: list[dict[str, t.Any]]
-    vault_file: Path
-
-    def options(self, name: str = "everything", **changed: t.Any) -> dict[str, t.Any]:
-        return {
-            "base": {"path": str(self.base.path), "serial": self.base.serial, "product": "test:server"},
-            "dest_dir": str(self.directory / "golden"),
-            "store": str(self.directory / "store"),
-            "name": name,
-            "steps": self.steps,
-            **changed,
-        }
-
-    def run(self, *options: str, environ: dict[str, str] | None = None, **changed: t.Any) -> Result:
-        vault = f"--vault-password-file={self.vault_file}"
-        task = {MODULE: self.options(**changed)}
-        (result,) = run_tasks([task], vault, *options, ignore_errors=True, environ=environ)
-        return result
-
-    def visible(self) -> list[str]:
-        golden = self.directory / "golden"
-        return sorted(path.name for path in golden.iterdir()) if golden.exists() else []
 
 
 @pytest.fixture(name="site", scope="module")
@@ -83,42 +52,10 @@ def fixture_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with serve(directory / "tree") as server:
         port = server.url.rpartition(":")[2]
         source = f"deb [signed-by=/etc/apt/keyrings/t.asc] http://{LOOPBACK_IN_APPLIANCE}:{port}/apt stable main\n"
-        base = next(image for image in base_image.ensure() if image.lineage == "minimal")
+        base, *_others = (image for image in base_image.ensure() if image.lineage == "minimal")
         vault_file = directory / "vault-password"
         vault_file.write_text(VAULT_PASSWORD)
         yield Site(directory, base, every_step(directory, keys, source, vault_file), vault_file)
-
-
-def every_step(directory: Path, keys: Keys, source: str, vault_file: Path) -> list[dict[str, t.Any]]:
-    local, vaulted, remote = (directory / name for name in ("local file", "vaulted", "remote"))
-    local.write_bytes(os.urandom(300_000))
-    remote.write_text("of the target\n")
-    vaulted.write_text("from the vault\n")
-    ansible_vault = Path(sys.executable).with_name("ansible-vault")
-    encrypt = [ansible_vault, "encrypt", "--vault-password-file", vault_file, vaulted]
-    subprocess.run(encrypt, check=True, capture_output=True)
-    unit = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
-    user = {"name": "ops", "sudo": "nopasswd", "groups": ["adm"], "authorized_keys": [KEY], "comment": "O'Ps"}
-    return [
-        {"write": {"dest": "/etc/apt/keyrings/t.asc", "content": keys.apt.armored.read_text()}},
-        {"write": {"dest": "/etc/apt/sources.list.d/t.list", "content": source}},
-        {"packages": {"install": ["goldsmith-hello"]}},
-        {"upload": {"src": str(local), "dest": "/opt/", "mode": "0640", "owner": "daemon", "group": "adm"}},
-        {"upload": {"src": str(vaulted), "dest": "/opt/vaulted", "mode": "0600"}},
-        {"upload": {"src": str(remote), "remote_src": True, "dest": "/opt/remote"}},
-        {"write": {"dest": "/etc/odd", "content": ODD}},
-        {"run_command": {"command": "goldsmith-hello >greeting\npwd >>greeting", "chdir": "/opt", "timeout": 100}},
-        {"user": {**user, "password_hash": HASH}},
-        {"user": user},
-        {"user": {"name": "app", "system": True, "uid": 901}},
-        {"ssh_inject": {"user": "root", "key": KEY}},
-        {"hostname": {"name": "golden"}},
-        {"timezone": {"name": "Europe/Oslo"}},
-        {"systemd_unit": {"name": "marker.service", "enabled": True, "content": unit}},
-        {"systemd_unit": {"name": "ssh.service", "drop_in": "10-t.conf", "content": "[Service]\nRestart=always\n"}},
-        {"systemd_unit": {"name": "goldsmith-hello.timer", "enabled": False}},
-        {"disable_unattended_upgrades": {}},
-    ]
 
 
 @dataclass
@@ -144,37 +81,6 @@ def fixture_story(site: Site) -> Story:
     for result in built:
         assert not result.get("failed"), result["msg"]
     return Story(predicted, visible, built, site.run("--check"), site.run())
-
-
-def kill_during_launch(site: Site) -> None:
-    """Start the build and kill the module when the appliance is at work."""
-    with ThreadPoolExecutor(1) as pool:
-        play = pool.submit(site.run, environ={MARK: str(site.directory)})
-        appliances: list[int] = []
-        while not appliances:
-            assert not play.done(), play.result()
-            time.sleep(0.2)
-            appliances = list(processes(site, "/disk.qcow2,"))
-        assert os.listdir(site.directory / "store" / "layers")
-        for pid in processes(site, "AnsiballZ_image_customize"):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        assert play.result()["failed"]
-    for dummy in range(100):
-        if not any(Path(f"/proc/{pid}").exists() for pid in appliances):
-            return
-        time.sleep(0.1)
-    pytest.fail("the appliance outlived the module that was killed")
-
-
-def processes(site: Site, text: str) -> Iterator[int]:
-    """Programs of the marked play that have this text in their command line."""
-    mark = f"{MARK}={site.directory}".encode()
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
-            if text.encode() in words and mark in (entry / "environ").read_bytes().split(b"\0"):
-                yield int(entry.name)
 
 
 def test_check_mode_told_the_truth(story: Story) -> None:
