@@ -5,7 +5,8 @@
 
 libvirt's QEMU driver keeps persistent domains in ``/etc/libvirt/qemu``, running ones (transient ones among them) in
 ``/run/libvirt/qemu``, and snapshots below ``/var/lib/libvirt/qemu/snapshot``; a user's own session has its files below
-the home directory. Where ``virsh`` gets an answer, it is asked as well: it also knows what a running domain has now.
+the home directory, and its running domains below ``/run/user``. Where ``virsh`` gets an answer, it is asked as well: it
+also knows what a running domain has now.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import glob
 import os
 import pwd
+import stat
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -21,7 +23,10 @@ from ..common.host import Host
 
 _SYSTEM = ("etc/libvirt/qemu", "run/libvirt/qemu", "var/lib/libvirt/qemu/snapshot/*")
 _COVERED = ("/etc/libvirt/", "/run/libvirt/")
+_RUNNING_SESSIONS = "run/user/*/libvirt/qemu/run"
 _SESSION = (".config/libvirt/qemu", ".config/libvirt/qemu/lib/snapshot/*")
+_LARGEST = 16 * 1024**2
+"""Bytes of a file, which any user may have put there; a domain's has a few thousand."""
 _VIRSH = ("virsh", "--connect", "qemu:///system", "--readonly", "--quiet")
 _TIMEOUT = 20
 
@@ -55,8 +60,8 @@ def read_definitions(host: Host, root: str = "/") -> Definitions:
 
 
 def _from_files(root: str) -> tuple[list[Definition], list[str]]:
-    directories = [os.path.join(root, directory) for directory in _SYSTEM]
-    homes = sorted({entry.pw_dir.lstrip("/") for entry in pwd.getpwall()})
+    directories = [os.path.join(root, directory) for directory in (*_SYSTEM, _RUNNING_SESSIONS)]
+    homes = sorted({glob.escape(entry.pw_dir.lstrip("/")) for entry in pwd.getpwall()})
     directories += [os.path.join(root, home, directory) for home in homes if home for directory in _SESSION]
     found: list[Definition] = []
     unreadable: list[str] = []
@@ -72,14 +77,31 @@ def _from_files(root: str) -> tuple[list[Definition], list[str]]:
             for path in paths:
                 if path.endswith(".xml"):
                     try:
-                        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                            found.append(Definition(path, file.read()))
+                        found.append(Definition(path, _content(path)))
                     except FileNotFoundError:
                         # The domain ended in this moment.
                         continue
+                    except ValueError as error:
+                        unreadable.append(f"{path} cannot be read: {error}")
                     except OSError as error:
                         unreadable.append(f"{path} cannot be read: {error.strerror}")
     return found, unreadable
+
+
+def _content(path: str) -> str:
+    """The text of a regular file; ValueError for what would never end, or make this process wait."""
+    with open(path, "rb", opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is no regular file")
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise ValueError("it is too large for a domain's definition")
+    return content.decode("utf-8", "surrogateescape")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opening a FIFO would wait for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _from_virsh(host: Host) -> Definitions | None:
