@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..common.errors import HttpStatusError, TransferError, UnreachableError
 from ..common.host import Host
+from ..common.low_speed import LowSpeed
 from ..common.size import format_size
 from .signature import Role, Signature, Verifier
 
@@ -21,6 +22,9 @@ _BACKOFF = (0.5, 1.5)
 """Seconds before the second and the third attempt."""
 _LONGEST_RETRY_AFTER = 10.0
 _CHUNK = 1024**2
+_LOW_SPEED_LIMIT = 1024
+"""Bytes per second; a server that sends fewer over ``_LOW_SPEED_TIME`` seconds is given up."""
+_LOW_SPEED_TIME = 30.0
 _CLEAR_SIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----"
 
 
@@ -159,12 +163,15 @@ def _retry_after(error: TransferError) -> float:
 def read_bounded(host: Host, url: str, largest: int = LARGEST) -> bytes:
     """The whole file at ``url``, which is refused when it is larger than ``largest`` bytes. Raises TransferError."""
     response = host.open_url(url)
+    speed = LowSpeed(_LOW_SPEED_LIMIT, _LOW_SPEED_TIME)
     try:
         stated = response.headers.get("Content-Length") or ""
         length = int(stated) if stated.isdigit() else None
         content = bytearray()
         while length is None or length <= largest:
+            began = time.monotonic()
             chunk = response.read(_CHUNK)
+            speed.passed(len(chunk), time.monotonic() - began, url)
             content += chunk
             if len(content) > largest:
                 break

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ..common.errors import HttpStatusError, TransferError, UnreachableError
 from ..common.host import Host, Response
+from ..common.low_speed import LowSpeed
 from .bucket import TokenBucket
 from .patience import Patience
 from .request import Answer, Version
@@ -120,7 +121,7 @@ class Connections:
 
     def _fill(self, number: int, chunk: Chunk, response: Response, patience: Patience) -> None:
         """Fetch what is missing of a chunk. Raises TransferError."""
-        speed = _Speed(self._settings.low_speed_limit, self._settings.low_speed_time)
+        speed = LowSpeed(self._settings.low_speed_limit, self._settings.low_speed_time)
         while chunk.end is None or chunk.position < chunk.end:
             missing = self._read_size if chunk.end is None else chunk.end - chunk.position
             began = time.monotonic()
@@ -143,25 +144,3 @@ class Connections:
             if wait and not self._window.pause(wait):
                 return False
         return self._window.put(chunk, piece)
-
-
-class _Speed:
-    """Ends a connection that crawls: fewer than ``limit`` bytes per second over ``period`` seconds spent reading."""
-
-    def __init__(self, limit: int, period: float) -> None:
-        self._limit = limit
-        self._period = period
-        self._amount = 0
-        self._seconds = 0.0
-
-    def passed(self, amount: int, seconds: float, url: str) -> None:
-        self._amount += amount
-        self._seconds += seconds
-        if self._seconds < self._period:
-            return
-        if self._amount < self._limit * self._seconds:
-            raise UnreachableError(
-                f"{url} sent {self._amount} bytes in {self._seconds:.0f} seconds, fewer than {self._limit} a second"
-            )
-        self._amount = 0
-        self._seconds = 0.0

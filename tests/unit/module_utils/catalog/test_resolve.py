@@ -313,6 +313,15 @@ def test_a_file_that_is_too_large_is_not_read(host: LocalHost, server: Server, m
     assert len(metadata.read_bounded(host, url)) > 100
 
 
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(
+    host: LocalHost, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "_LOW_SPEED_TIME", 0.2)
+    server.faults.add(Fault("*", trickle=0.05))
+    with pytest.raises(TransferError, match=r"sent \d+ bytes in 0 seconds, fewer than 1024 a second"):
+        metadata.read_bounded(host, f"{server.url}/{STREAMS}.sjson")
+
+
 def test_truncated_metadata_whose_length_agrees(host: LocalHost, server: Server, trust: Trust) -> None:
     server.faults.add(Fault("*/SHA256SUMS", truncate=20))
     with pytest.raises(VerificationError, match="the file is not what was signed"):
