@@ -106,6 +106,7 @@ options:
     description:
       - What has to prove the image.
       - With V(signature) a trusted OpenPGP key must have signed its digest. Needs the program C(gpgv) on the target.
+        Signatures over MD5 or SHA-1 do not count.
       - With V(checksum) the digest that you give in O(checksum) decides, and no signature is looked at.
       - With V(none) whatever the server sends is believed. A digest that the publisher states is still compared.
     type: str

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from ..common.age import format_time
 from ..common.errors import BadRequestError, VerificationError
 from ..common.host import Host
 from .keyring import binary_keys, read_keyring, write_keyring
@@ -30,6 +31,8 @@ _WORTHLESS = {
     "REVKEYSIG": "the key {} has been revoked",
 }
 
+_BROKEN_DIGESTS = {"1": "MD5", "2": "SHA-1", "3": "RIPE-MD/160"}
+"""By their numbers in OpenPGP (RFC 4880, section 9.4). gpgv itself accepts all but MD5 by default."""
 
 Role = t.Literal["checksums", "streams"]
 """What kind of file a key signs."""
@@ -112,9 +115,8 @@ class Verifier:
 
     def _run(self, arguments: list[str]) -> list[str]:
         # A name without a slash would be looked up in gpgv's home directory; `directory` is absolute.
-        return self._host.run(
-            [self._gpgv, "--status-fd", "1", "--keyring", self._keyring, *arguments], timeout=60
-        ).stdout.splitlines()
+        argv = [self._gpgv, "--status-fd", "1", "--keyring", self._keyring, *arguments]
+        return self._host.run(argv, timeout=60).stdout.splitlines()
 
     def _write(self, name: str, content: bytes) -> str:
         path = os.path.join(self._directory, name)
@@ -181,9 +183,14 @@ def _good(signature: dict[str, list[str]]) -> Signature | None:
         return None
     valid = signature.get("VALIDSIG", [])
     # VALIDSIG: key, date, timestamp, expiry, version, reserved, algorithms, class, and last the primary key.
-    if len(valid) < 10:
+    if len(valid) < 10 or _broken_digest(valid):
         return None
     return Signature(fingerprint=valid[-1], signed_at=_iso(valid[2]))
+
+
+def _broken_digest(valid: list[str]) -> str:
+    """Name of the digest of a VALIDSIG, if that is a broken one."""
+    return _BROKEN_DIGESTS.get(valid[7], "") if len(valid) > 7 else ""
 
 
 def _why_worthless(signature: dict[str, list[str]]) -> str:
@@ -195,6 +202,9 @@ def _why_worthless(signature: dict[str, list[str]]) -> str:
         # ERRSIG's last field is the whole fingerprint, where the signature tells it.
         key = error[-1] if error and len(error[-1]) >= 40 else signature["NO_PUBKEY"][0]
         return f"the key {key} is unknown"
+    broken = _broken_digest(signature.get("VALIDSIG", []))
+    if broken:
+        return f"the signature by the key {signature['VALIDSIG'][0]} is over a {broken} digest, which can be forged"
     if "ERRSIG" in signature:
         return f"the signature by the key {signature['ERRSIG'][0]} cannot be checked"
     return "a signature is not valid"
@@ -206,4 +216,4 @@ def _iso(timestamp: str) -> str:
         moment = datetime.strptime(timestamp, "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)
     else:
         moment = datetime.fromtimestamp(int(timestamp), tz=timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return format_time(moment)

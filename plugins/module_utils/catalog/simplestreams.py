@@ -14,9 +14,10 @@ import re
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 
+from ..common.age import format_time
 from ..common.errors import VerificationError
 
 IMAGE_DOWNLOADS = "image-downloads"
@@ -190,13 +191,9 @@ def _moment(document: Mapping[str, t.Any], url: str) -> str:
         moment = parsedate_to_datetime(_checked(text, str, url, "updated"))
         # "-0000" gives a moment without a time zone, which means UTC.
         moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        return _utc(moment)
+        return format_time(moment)
     except (ValueError, TypeError, OverflowError) as error:
         raise _malformed(url, f"updated {text!r} is not a date") from error
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _is_safe(path: str) -> bool:

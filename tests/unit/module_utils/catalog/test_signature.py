@@ -95,6 +95,7 @@ def test_every_key_of_the_keyring_counts_where_none_is_named() -> None:
         ([*good(ONE)[:2], "VALIDSIG " + SUBKEY], "a signature is not valid"),
         # A GOODSIG of one signature and a VALIDSIG of another do not make a good one.
         ([*good(TWO)[:2], "NEWSIG", good(ONE)[2]], "a signature is not valid"),
+        ([line.replace(" 10 01 ", " 2 01 ") for line in good(ONE)], "is over a SHA-1 digest, which can be forged"),
         (BAD, "the key 2222222222222222 is wrong: the file is not what was signed"),
         (good(ONE) + BAD, "the key 2222222222222222 is wrong: the file is not what was signed"),
         (PLAINTEXT + good(ONE), "not one signed file"),
@@ -167,6 +168,13 @@ def test_gpgv_and_an_expired_signature(host: LocalHost, keys: KeyPairs) -> None:
     time.sleep(1.5)
     with pytest.raises(VerificationError, match=r"the signature by the key \w+ has expired"):
         verifier(host, keys.binary).detached(TEXT, signature, "checksums", NAME)
+
+
+def test_gpgv_and_a_signature_over_a_weak_digest(host: LocalHost, keys: KeyPairs) -> None:
+    signature = keys.detached(keys.checksums, TEXT, ("--digest-algo", "SHA1"))
+    with pytest.raises(VerificationError, match="SHA-1") as refused:
+        verifier(host, keys.binary).detached(TEXT, signature, "checksums", NAME)
+    assert keys.checksums.fingerprint in str(refused.value)
 
 
 def test_gpgv_and_two_signatures_of_which_one_key_is_unknown(host: LocalHost, keys: KeyPairs) -> None:
