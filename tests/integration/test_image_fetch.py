@@ -238,6 +238,19 @@ def test_a_play(server: Server, keys: Keys, tmp_path: Path) -> None:
     assert "download" not in again["stages"]
 
 
+def test_a_mode_is_shown_as_it_will_be_and_given_to_what_a_killed_run_has_left(
+    fetch: Fetching, server: Server, keys: Keys
+) -> None:
+    assert fetch(check_mode=True, mode=0o440)["diff"]["after"]["mode"] == "0440"
+    path = Path(fetch()["image"]["path"])
+    shutil.rmtree(fetch.store / "records")
+
+    result = run_module("goldsmith.kvm.image_fetch", **fetch.options, mode="0440")
+
+    assert result["changed"]
+    assert path.stat().st_mode & 0o7777 == 0o440
+
+
 def test_a_refusal_in_a_play(server: Server, tmp_path: Path) -> None:
     server.faults.add(Fault("*", status=503))
     result = run_module(

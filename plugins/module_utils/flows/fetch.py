@@ -172,6 +172,7 @@ class _Fetch:
             # A run was killed between publishing and recording it.
             require_digest(self.layout.image(digest), digest)
             image = self._described(self.layout.image(digest), digest, item, packing)
+            self.attributes.apply(self.layout.image(digest), {"before": {}, "after": {}})
             transferred = None
         else:
             part = part_path(self.layout, _key(item))
@@ -234,7 +235,9 @@ class _Fetch:
     def _appearance(self, item: Item, digest: str | None, mode: t.Any) -> dict[str, dict[str, t.Any]]:
         """The diff of an image that was not there."""
         path = None if digest is None else self.layout.image(digest)
-        shown = f"{_MODE:04o}" if mode is None else mode
+        # YAML reads an unquoted 0440 as a number.
+        shown = _MODE if mode is None else mode
+        shown = f"{shown:04o}" if isinstance(shown, int) else shown
         return {
             "before": {"state": "absent"},
             "after": {"state": "present", "path": path, "digest": digest, "serial": item.serial, "mode": shown},
