@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.store import manage_store, store_argument_spec
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.images import Images
-from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layers import workdir
+from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layers import no_new_builds, workdir
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layout import Layout
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.parts import part_path
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.references import register_golden
@@ -224,6 +224,25 @@ def test_the_base_of_a_build_under_way_stays(site: Site) -> None:
         (needed,) = site(keep=1)["needed"]
         assert needed["reasons"] == [f"the build in {directory} uses it"]
     assert site(keep=1)["changed"] is True
+
+
+def test_nothing_goes_while_a_build_does_not_show_yet_what_it_starts_from(site: Site) -> None:
+    with workdir(site.layout) as directory:
+        for check_mode in (True, False):
+            (needed,) = site(keep=1, check_mode=check_mode)["needed"]
+            assert f"the build in {directory} has just begun" in needed["reasons"][0]
+    assert site(keep=1)["changed"] is True
+
+
+def test_no_build_begins_between_looking_and_deleting(site: Site) -> None:
+    pruning = threading.Thread(target=site, kwargs={"keep": 1})
+    with no_new_builds(site.layout):
+        pruning.start()
+        pruning.join(0.5)
+        assert pruning.is_alive()
+        assert site.older.exists()
+    pruning.join()
+    assert not site.older.exists()
 
 
 def test_fetching_and_pruning_at_once(site: Site) -> None:

@@ -54,8 +54,11 @@ def held_files(host: Host, layout: Layout, root: str = "/") -> Held:
         held.add_chain(host, source, image_format, holder)
     for directory in build_directories(layout):
         if is_in_use(directory):
-            for overlay in glob.glob(os.path.join(glob.escape(directory), "*.qcow2")):
+            overlays = glob.glob(os.path.join(glob.escape(directory), "*.qcow2"))
+            for overlay in overlays:
                 held.add_chain(host, overlay, "qcow2", f"the build in {directory}")
+            if not overlays:
+                held.unknown.add(f"the build in {directory} has just begun, and does not show yet what it starts from")
     return held
 
 

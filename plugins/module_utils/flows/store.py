@@ -14,6 +14,7 @@ from ..common.age import format_time, now, parse_age
 from ..common.errors import BadRequestError
 from ..common.host import Host
 from ..store.images import Image, Images
+from ..store.layers import no_new_builds
 from ..store.layout import DEFAULT_ROOT, Layout
 from ..store.parts import leftovers, remove_leftovers
 from ..store.prune import Decision, decide, superseded
@@ -48,17 +49,24 @@ def manage_store(host: Host, params: Mapping[str, t.Any], check_mode: bool, *, r
     if keep is not None and keep < 0:
         raise BadRequestError(f"keep is {keep}", "Give a number from 0 on")
     unused_since = None if age is None else format_time(now() - parse_age(age))
-    candidates = superseded(_present(layout), keep=keep, unused_since=unused_since)
-    needed = _needed(host, layout, candidates, root) if candidates else {}
-    return _pruned(layout, decide(candidates, needed), check_mode)
-
-
-def _pruned(layout: Layout, decision: Decision, check_mode: bool) -> dict[str, t.Any]:
     present = _present(layout)
+    candidates = superseded(present, keep=keep, unused_since=unused_since)
+    if not candidates:
+        return _result(layout, present, Decision((), {}), [], check_mode)
     if check_mode:
-        removed, left = list(decision.removed), leftovers(layout)
-    else:
-        removed, left = [image for image in decision.removed if Images(layout).delete(image)], remove_leftovers(layout)
+        decision = decide(candidates, _needed(host, layout, candidates, root))
+        return _result(layout, present, decision, list(decision.removed), check_mode)
+    with no_new_builds(layout):
+        decision = decide(candidates, _needed(host, layout, candidates, root))
+        removed = [image for image in decision.removed if Images(layout).delete(image)]
+    return _result(layout, present, decision, removed, check_mode)
+
+
+def _result(
+    layout: Layout, present: Iterable[Image], decision: Decision, removed: list[Image], check_mode: bool
+) -> dict[str, t.Any]:
+    """What the module returns of ``state: pruned``, after the leftovers are deleted, too, outside of check mode."""
+    left = leftovers(layout) if check_mode else remove_leftovers(layout)
     left += _vanished(layout, check_mode)
     gone = {image.digest for image in removed}
     kept = [image for image in present if image.digest not in gone]

@@ -26,7 +26,7 @@ def workdir(layout: Layout) -> Iterator[str]:
     What killed processes have left there is removed first: a directory belongs to whoever holds the lock in it.
     """
     with contextlib.ExitStack() as stack:
-        with layout.lock("layers"):
+        with no_new_builds(layout):
             _remove_abandoned(layout)
             try:
                 path = tempfile.mkdtemp(prefix=_PREFIX, dir=layout.layers)
@@ -35,6 +35,11 @@ def workdir(layout: Layout) -> Iterator[str]:
             stack.callback(shutil.rmtree, path, ignore_errors=True)
             stack.enter_context(try_lock(os.path.join(path, _LOCK)))
         yield path
+
+
+def no_new_builds(layout: Layout) -> contextlib.AbstractContextManager[None]:
+    """While it is held, no build makes its directory."""
+    return layout.lock("layers")
 
 
 def build_directories(layout: Layout) -> list[str]:
@@ -59,7 +64,7 @@ def is_in_use(directory: str) -> bool:
 
 def remove_abandoned(layout: Layout) -> list[str]:
     """Remove what killed builds have left, and return the paths that were removed."""
-    with layout.lock("layers"):
+    with no_new_builds(layout):
         return _remove_abandoned(layout)
 
 
