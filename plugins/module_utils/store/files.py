@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ..common.errors import StoreError
 
@@ -111,12 +111,32 @@ def read_json(path: str) -> dict[str, t.Any] | None:
     except OSError as error:
         raise refusal(path, error) from error
     except ValueError as error:
-        raise StoreError(
-            f"{path} is not JSON: {error}", "Move it away; what it recorded will be worked out anew"
-        ) from error
+        raise damaged_record(path, f"it is not JSON ({error})") from error
     if not isinstance(document, dict):
-        raise StoreError(f"{path} holds no JSON object", "Move it away; what it recorded will be worked out anew")
+        raise damaged_record(path, "it holds no JSON object")
     return document
+
+
+_Record = t.TypeVar("_Record")
+
+
+def read_record(path: str, build: t.Callable[[dict[str, t.Any]], _Record]) -> _Record | None:
+    """What ``build`` makes of the JSON document at ``path``, or None where there is no file."""
+    document = read_json(path)
+    try:
+        return None if document is None else build(document)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise damaged_record(path, f"it is no record of this kind ({error})") from error
+
+
+def known_fields(kind: type, document: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What ``document`` says of the fields of the dataclass ``kind``; a later version may have written more."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in document.items() if name in names}
+
+
+def damaged_record(path: str, reason: str) -> StoreError:
+    return StoreError(f"{path} is damaged: {reason}", "Move it away; what it recorded will be worked out anew")
 
 
 def remove_file(path: str) -> None:

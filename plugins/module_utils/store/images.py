@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import typing as t
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 from ..catalog.model import Item, Proof
 from ..common.age import format_time, now, parse_time
 from ..common.errors import StoreError
-from .files import Identity, hash_file, identity_of, read_json, refusal, remove_file, write_json
+from .files import Identity, hash_file, identity_of, known_fields, read_record, refusal, remove_file, write_json
 from .layout import Layout, hex_of
 
 _KIND = "images"
@@ -77,13 +77,12 @@ class Images:
 
     def all(self) -> list[Image]:
         """Every recorded image, by digest; whether its file is still there is another question."""
-        documents = (read_json(path) for path in self._layout.records_of(_KIND))
-        return [_image(document) for document in documents if document is not None]
+        images = (read_record(path, _image) for path in self._layout.records_of(_KIND))
+        return [image for image in images if image is not None]
 
     def get(self, digest: str) -> Image | None:
         """The image with this ``sha256:…`` digest."""
-        document = read_json(self.record_path(digest))
-        return None if document is None else _image(document)
+        return read_record(self.record_path(digest), _image)
 
     def record_path(self, digest: str) -> str:
         return self._layout.record_path(_KIND, hex_of(digest))
@@ -186,21 +185,15 @@ def require_digest(path: str, digest: str) -> None:
 
 def _image(document: Mapping[str, t.Any]) -> Image:
     sources = tuple(_item(source) for source in document["sources"])
-    return Image(**{**_known(Image, document), "identity": Identity(**document["identity"]), "sources": sources})
+    return Image(**{**known_fields(Image, document), "identity": Identity(**document["identity"]), "sources": sources})
 
 
 def _item(document: Mapping[str, t.Any]) -> Item:
     return Item(
         **{
-            **_known(Item, document),
+            **known_fields(Item, document),
             "urls": tuple(document["urls"]),
             "aliases": tuple(document.get("aliases", ())),
-            "proof": Proof(**_known(Proof, document["proof"])),
+            "proof": Proof(**known_fields(Proof, document["proof"])),
         }
     )
-
-
-def _known(kind: type, document: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The fields that this version knows; a later one may have written more."""
-    names = {field.name for field in fields(kind)}
-    return {name: value for name, value in document.items() if name in names}

@@ -9,11 +9,13 @@ one notices.
 
 from __future__ import annotations
 
+import typing as t
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from ..catalog.model import Item
 from ..common.errors import VerificationError
-from .files import read_json, write_json
+from .files import known_fields, read_record, write_json
 from .layout import Layout, name_of
 
 _KIND = "proved"
@@ -34,8 +36,7 @@ class Proved:
 
 def newest_proved(layout: Layout, item: Item) -> Proved | None:
     """What the store has proved of the item's product."""
-    document = read_json(layout.record_path(_KIND, _name(item)))
-    return None if document is None else Proved(**document)
+    return read_record(layout.record_path(_KIND, _name(item)), _proved)
 
 
 def after(known: Proved | None, item: Item, *, is_newest: bool) -> Proved | None:
@@ -80,6 +81,10 @@ def refuse_older(known: Proved | None, item: Item) -> None:
         f" before by {known.index_file}: {why}",
         f'Use another mirror, pin `serial: "{known.serial}"`, or set `allow_older: true` to accept {item.serial}',
     )
+
+
+def _proved(document: Mapping[str, t.Any]) -> Proved:
+    return Proved(**known_fields(Proved, document))
 
 
 def _name(item: Item) -> str:

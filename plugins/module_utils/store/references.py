@@ -10,9 +10,10 @@ needed without searching the disks.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from .files import read_json, write_json
+from .files import read_record, write_json
 from .layout import Layout, name_of
 
 _KIND = "golden"
@@ -41,11 +42,10 @@ def register_golden(layout: Layout, *, record_path: str, image_path: str, base_d
 
 def golden_images(layout: Layout) -> list[GoldenImage]:
     """Every golden image that was registered and still exists, by path."""
-    found = []
-    for path in layout.records_of(_KIND):
-        document = read_json(path)
-        if document is not None:
-            golden = GoldenImage(document["image_path"], document["record_path"], document["base_digest"])
-            if golden.exists:
-                found.append(golden)
-    return sorted(found, key=lambda golden: golden.image_path)
+    records = (read_record(path, _golden_image) for path in layout.records_of(_KIND))
+    existing = [golden for golden in records if golden is not None and golden.exists]
+    return sorted(existing, key=lambda golden: golden.image_path)
+
+
+def _golden_image(document: Mapping[str, str]) -> GoldenImage:
+    return GoldenImage(document["image_path"], document["record_path"], document["base_digest"])

@@ -69,6 +69,18 @@ def test_fields_of_a_later_version_do_no_harm(layout: Layout) -> None:
     assert Images(layout).get(DIGEST) == held
 
 
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"sources": 1}', '{"sources": [{"urls": []}]}'])
+def test_a_damaged_record_is_named(layout: Layout, content: str) -> None:
+    added(layout)
+    images = Images(layout)
+    Path(images.record_path(DIGEST)).write_text(content)
+
+    for look in (images.all, lambda: images.get(DIGEST)):
+        with pytest.raises(StoreError, match=r"is damaged: .* Move it away") as refused:
+            look()
+        assert images.record_path(DIGEST) in str(refused.value)
+
+
 @pytest.mark.parametrize("published", [DIGEST, "sha512:" + "ab" * 64])
 def test_an_image_is_found_by_what_was_published(layout: Layout, published: str) -> None:
     held = image(item(digest=published), digest=DIGEST)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,3 +104,13 @@ def test_the_same_serial_and_a_newer_one_are_accepted(layout: Layout) -> None:
 
     refuse_older(known, seen(SECOND, "2020-01-01T00:00:00Z"))
     refuse_older(known, seen(THIRD))
+
+
+def test_fields_of_a_later_version_do_no_harm(layout: Layout) -> None:
+    note_proved(layout, item(), is_newest=True)
+    known = newest_proved(layout, item())
+    (path,) = layout.records_of("proved")
+    document = json.loads(Path(path).read_text())
+    Path(path).write_text(json.dumps({**document, "later": 1}))
+
+    assert newest_proved(layout, item()) == known
