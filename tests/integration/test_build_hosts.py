@@ -89,8 +89,9 @@ def fixture_controller(reader: Reader, tmp_path_factory: pytest.TempPathFactory)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
         path.chmod(0o600)
-    vault = [PLAYBOOK.with_name("ansible-vault"), "encrypt", "--vault-password-file", directory / "vault-password"]
-    subprocess.run([*vault, directory / "files/vaulted.conf"], check=True, capture_output=True)
+    password = directory / "vault-password"
+    encrypt: list[str | Path] = [PLAYBOOK.with_name("ansible-vault"), "encrypt", "--vault-password-file", password]
+    subprocess.run([*encrypt, directory / "files/vaulted.conf"], check=True, capture_output=True)
     inventory = directory / "inventory.json"
     with remote_host(tmp_path_factory.mktemp("ssh"), [directory, ROOT]) as remote:
         hosts = {"local": {"ansible_connection": "local"}, "remote": remote}
