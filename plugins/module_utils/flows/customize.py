@@ -52,7 +52,7 @@ def customize_image(
         return {"changed": False, "payloads_missing": Payloads(layout).missing(needed)}
     with contextlib.ExitStack() as stack:
         with stages("wait"):
-            stack.enter_context(layout.lock(f"golden:{request.golden.link}"))
+            stack.enter_context(layout.lock(request.golden.lock_name))
         # Another run may have built it while this one waited.
         with stages("plan"):
             plan = make_plan(layout, request, check_mode=False)

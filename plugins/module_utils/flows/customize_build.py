@@ -49,9 +49,10 @@ class Builder:
         """Build and publish the image; returns its record. When it fails, nothing new is visible."""
         request, plan, golden = self.request, self.plan, self.request.golden
         engine = registry.ENGINES[request.engine]
-        base = inspect_base(self.host, request)
-        identity = identity_of(base.path)
         with workdir(self.layout) as directory:
+            # Nothing prunes the base from here on.
+            base = inspect_base(self.host, request)
+            identity = identity_of(base.path)
             with self.stages("payloads"):
                 self._adopt_sent()
                 steps = self._steps()
@@ -66,13 +67,14 @@ class Builder:
                 timeout=request.timeout,
             )
             with self.stages("preflight"):
-                golden.require_directory(self.attributes)
+                golden.require_directory(self.layout, self.attributes)
+                qemu_img.require_free_space(golden.directory, _least_size(base, request), "The golden image")
                 build = replace(build, accel=engine.preflight(self.host, build))
             with self.stages("customize"):
                 qemu_img.create_overlay(self.host, base.path, base.format, build.disk, request.size)
                 report = engine.apply(self.host, build)
             self._require_unchanged(base.path, identity)
-            with golden.temporary() as temporary:
+            with golden.temporary(self.layout) as temporary:
                 self._pack(build.disk, temporary)
                 with self.stages("digest"):
                     image = {"file": os.path.basename(plan.path), "digest": hash_file(temporary)}
@@ -167,6 +169,11 @@ def inspect_base(host: Host, request: Request) -> qemu_img.ImageInfo:
             "Leave size out, or choose a larger one: disks are only grown",
         )
     return info
+
+
+def _least_size(base: qemu_img.ImageInfo, request: Request) -> int:
+    """Bytes that the golden image takes at the least, as a rule: data that is not compressed yet loses about half."""
+    return base.actual_size if request.compression == "none" else base.actual_size // 2
 
 
 def _after_launch(report: Report) -> dict[str, t.Any]:

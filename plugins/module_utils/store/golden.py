@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping
 from ..common.errors import BadRequestError, StoreError
 from ..common.file_attributes import Attributes
 from .digests import digest_of, remember_digest
-from .files import identity_of, publish, publish_link, read_json, refusal, write_json
-from .layout import Layout, hex_of
+from .files import identity_of, publish_link, read_json, refusal, sync_directory, sync_file, write_json
+from .layout import Layout, hex_of, name_of
 from .references import register_golden
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -38,7 +38,8 @@ class Golden:
         self.name = name
         self.link = os.path.join(self.directory, f"{name}.qcow2")
         """The path that leads to the current image."""
-        self._temporary = os.path.join(self.directory, f".{name}.qcow2.tmp")
+        self.lock_name = f"golden:{os.path.realpath(self.directory)}/{name}"
+        """The same by whatever way the directory is reached."""
 
     def path(self, serial: str, fingerprint: str) -> str:
         """Where the image of a fingerprint is published."""
@@ -59,32 +60,30 @@ class Golden:
                 "Choose another name, or move that file away if no guest uses it",
             ) from error
 
-    def require_directory(self, attributes: Attributes) -> None:
+    def require_directory(self, layout: Layout, attributes: Attributes) -> None:
         """Make the directory where it is missing, and find out before the build whether it takes such a file."""
         try:
             os.makedirs(self.directory, mode=0o755, exist_ok=True)
-            with self.temporary() as path:
-                with open(path, "wb"):
+            with self.temporary(layout) as path:
+                with open(path, "xb"):
                     pass
                 attributes.apply(path, {"before": {}, "after": {}})
         except OSError as error:
             raise refusal(self.directory, error) from error
 
     @contextlib.contextmanager
-    def temporary(self) -> Iterator[str]:
+    def temporary(self, layout: Layout) -> Iterator[str]:
         """Path for the unfinished image, on the same file system; what is there in the end is removed.
 
-        There is one for each name: whoever builds holds the lock of the name.
+        There is one for each name and store: whoever builds holds the lock of the name, which is the store's.
         """
-        self._remove_temporary()
+        store = name_of(os.path.realpath(layout.root))[:8]
+        path = os.path.join(self.directory, f".{self.name}.qcow2.{store}.tmp")
+        _unlink(path)
         try:
-            yield self._temporary
+            yield path
         finally:
-            self._remove_temporary()
-
-    def _remove_temporary(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._temporary)
+            _unlink(path)
 
     def publish(self, layout: Layout, temporary: str, path: str, record: Mapping[str, t.Any]) -> None:
         """Give the finished image its name, and the record its place beside it; point the link to it.
@@ -93,13 +92,16 @@ class Golden:
         """
         try:
             os.chmod(temporary, _MODE)
+            sync_file(temporary)
+            if os.path.lexists(path):
+                raise _published_meanwhile(path)
             write_json(record_path(path), record)
             try:
                 register_golden(
                     layout, record_path=record_path(path), image_path=path, base_digest=record["base"]["digest"]
                 )
                 remember_digest(layout, path, record["image"]["digest"], identity_of(temporary))
-                publish(temporary, path)
+                _give_name(temporary, path)
             except BaseException:
                 os.unlink(record_path(path))
                 raise
@@ -113,6 +115,28 @@ class Golden:
             publish_link(os.path.basename(path), self.link)
         except OSError as error:
             raise refusal(self.link, error) from error
+
+
+def _give_name(temporary: str, path: str) -> None:
+    """Unlike a rename, a link never takes the place of a file that is there."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError as error:
+        raise _published_meanwhile(path) from error
+    os.unlink(temporary)
+    sync_directory(os.path.dirname(path))
+
+
+def _published_meanwhile(path: str) -> StoreError:
+    return StoreError(
+        f"{path} was published during this build by a run with another store",
+        "Run again, and it is found; let all builds for one directory use one store",
+    )
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def record_path(path: str) -> str:

@@ -18,7 +18,10 @@ import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import StoreError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.disk import qemu_img
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows import customize_build
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store import golden
+from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layers import build_directories, is_in_use
+from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layout import Layout
 from ansible_collections.goldsmith.kvm.tests.unit.module_utils.flows.building import ScribblingEngine, Workshop
 
 
@@ -50,7 +53,7 @@ def test_a_killed_build_leaves_nothing_that_matters(
         elif phase == "compress":
             context.setattr(qemu_img, "convert", half_converted)
         elif phase == "publish":
-            context.setattr(golden, "publish", lambda *_arguments: die())
+            context.setattr(golden, "_give_name", lambda *_arguments: die())
         else:
             context.setattr(golden, "publish_link", lambda *_arguments: die())
         run_and_die(lambda: workshop.customize("new"))
@@ -75,6 +78,22 @@ def test_two_runs_at_once_build_one_image(workshop: Workshop, engine: Scribbling
     assert len(engine.builds) == 1
 
 
+def test_a_build_can_be_seen_before_it_relies_on_its_base(
+    workshop: Workshop, engine: ScribblingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By this image_store knows that it may not prune."""
+    seen: list[bool] = []
+    inspect = customize_build.inspect_base
+
+    def look(*arguments: object) -> qemu_img.ImageInfo:
+        seen.extend(is_in_use(directory) for directory in build_directories(Layout(str(workshop.store))))
+        return inspect(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(customize_build, "inspect_base", look)
+    workshop.customize()
+    assert seen == [True]
+
+
 def test_images_of_different_names_do_not_wait_for_each_other(workshop: Workshop, engine: ScribblingEngine) -> None:
     engine.seconds = 1.0
     began = time.monotonic()
@@ -90,18 +109,54 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a tmpfs needs root")
     directory = tmp_path / "small"
     directory.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "small", directory], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "small", directory], check=True)
     yield directory
     subprocess.run(["umount", directory], check=True)
 
 
-def test_a_full_disk(workshop: Workshop, engine: ScribblingEngine, small_disk: Path) -> None:
-    argv = ["qemu-img", "convert", "-O", "qcow2", "-f", "raw", "/dev/stdin", workshop.base]
+@pytest.mark.parametrize(
+    ("kilobytes", "launched", "said"),
+    [
+        (4096, False, r"The golden image needs .* in .*/small, and .* are free there"),
+        (1200, True, r"no space left in .*/small for the golden image, which may need"),
+    ],
+)
+def test_a_full_disk(
+    workshop: Workshop, engine: ScribblingEngine, small_disk: Path, kilobytes: int, launched: bool, said: str
+) -> None:
     random = workshop.base.with_suffix(".raw")
-    random.write_bytes(b"\x55\xaa".rjust(512, b"\0") + os.urandom(1024 * 1024 - 512))
-    argv[-2] = random
-    subprocess.run(argv, check=True)
-    with pytest.raises(StoreError, match=r"no space left in .*/small for the golden image, which may need"):
+    random.write_bytes(b"\x55\xaa".rjust(512, b"\0") + os.urandom(kilobytes * 1024 - 512))
+    subprocess.run(["qemu-img", "convert", "-O", "qcow2", "-f", "raw", random, workshop.base], check=True)
+    with pytest.raises(StoreError, match=said):
         workshop.customize("no space", dest_dir=str(small_disk))
+    assert bool(engine.builds) == launched
     assert os.listdir(small_disk) == []
     assert os.listdir(workshop.store / "layers") == []
+
+
+def test_runs_with_two_stores_never_replace_a_published_image(workshop: Workshop, engine: ScribblingEngine) -> None:
+    built: list[dict[str, object]] = []
+
+    def overtake() -> None:
+        engine.at_work = lambda: None
+        built.append(workshop.customize(store=str(workshop.store) + "-of-another"))
+
+    engine.at_work = overtake
+    with pytest.raises(StoreError, match="was published during this build by a run with another store"):
+        workshop.customize()
+    again = workshop.customize()
+    assert not again["changed"]
+    assert again["image"] == built[0]["image"]
+    assert len(workshop.visible()) == 3
+
+
+def test_a_directory_is_the_same_by_any_way(workshop: Workshop, engine: ScribblingEngine) -> None:
+    workshop.golden.mkdir()
+    by_link = workshop.golden.with_name("by-link")
+    by_link.symlink_to(workshop.golden)
+    engine.seconds = 0.5
+    with ThreadPoolExecutor(2) as pool:
+        ways = [str(workshop.golden), str(by_link)]
+        results = list(pool.map(lambda way: workshop.customize(dest_dir=way), ways))
+    assert sorted(result["changed"] for result in results) == [False, True]
+    assert len(engine.builds) == 1
