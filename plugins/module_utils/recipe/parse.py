@@ -39,7 +39,8 @@ def _parse(index: int, entry: t.Any) -> Step:
     place = f"steps[{index - 1}]"
     if not isinstance(entry, Mapping):
         raise BadRequestError(
-            f"{place} (step {index}) is not a dictionary but {entry!r}",
+            # Not what it is instead: there may be a secret in it.
+            f"{place} (step {index}) is not a dictionary",
             "Write each step as a dictionary with one key, such as `packages: {install: [nginx]}`",
         )
     # AnsibleModule adds the keys of all other kinds, with None.
