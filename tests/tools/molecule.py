@@ -15,7 +15,7 @@ def run(log: Log, extra: list[str]) -> Tally:
     extensions = LINKED / "extensions"
     for scenario in sorted(path.parent.name for path in extensions.glob("molecule/*/molecule.yml")):
         status = log.run(
-            [VENV / "bin" / "molecule", "--no-color", "test", "-s", scenario],
+            [VENV / "bin" / "molecule", "test", "-s", scenario],
             cwd=extensions,
             root=True,
             timeout=1500,
