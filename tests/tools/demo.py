@@ -11,8 +11,10 @@ import sys
 import time
 import typing as t
 
+from tests.fixtures.programs import FixtureError
+
 from .paths import ROOT, RUN, VENV
-from .process import environment
+from .process import environment, stop
 from .site import Site
 
 DEMO = RUN / "demo"
@@ -21,8 +23,11 @@ _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdvbGRzbWl0aC1rdm0tZGVtby1rZXktMDAw
 
 def main() -> int:
     began = time.monotonic()
-    print("demo: building the mirror's images (about three minutes the first time) …", flush=True)
-    site = Site.build()
+    print("demo: making the mirror and its images, which takes some minutes the first time …", flush=True)
+    try:
+        site = Site.build()
+    except FixtureError as error:
+        stop(str(error))
     DEMO.mkdir(exist_ok=True)
     with site.served() as variables:
         (DEMO / "variables.json").write_text(json.dumps({**variables, **_wanted(variables)}, indent=2) + "\n")

@@ -21,14 +21,14 @@ _IMAGE = (
     # what the modules use
     "gpgv qemu-utils guestfs-tools bzip2 xz-utils zstd "
     # the test image and its mirror
-    "debian-archive-keyring dosfstools dpkg-dev e2fsprogs fdisk gnupg grub-common grub-efi-amd64-bin grub-pc-bin "
+    "apt-utils debian-archive-keyring dosfstools dpkg-dev e2fsprogs fdisk gnupg grub-common grub-efi-amd64-bin grub-pc-bin "
     "mmdebstrap mtools"
 )
 PACKAGES = {
     "lint": "git shellcheck",
     "unit": "gpgv gnupg qemu-utils bzip2 shellcheck xz-utils zstd",
     "demo": _IMAGE,
-    "image": f"{_IMAGE} apt-utils fuse3 mount nginx-light openssh-server ovmf qemu-system-x86 util-linux",
+    "image": f"{_IMAGE} fuse3 mount nginx-light openssh-server ovmf qemu-system-x86 util-linux",
     "bench": "curl nginx-light qemu-utils",
 }
 """System packages by what needs them; the names are the same on Debian 12 and on Ubuntu 24.04."""
