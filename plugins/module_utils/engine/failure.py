@@ -56,7 +56,8 @@ _LAUNCH_FAILURES: tuple[tuple[str, str, str], ...] = (
         _SELF_TEST,
     ),
     (
-        r"KVM|kvm",
+        # Not any `kvm`, which may stand in a path.
+        r"(?i)/dev/kvm|initialize kvm|-accel kvm|kvm run failed|failed to set MSR|\bKVM(?: kernel module|: entry|\.c:)",
         "QEMU could not start the appliance with KVM: {said}",
         "Build without it: accel: tcg",
     ),

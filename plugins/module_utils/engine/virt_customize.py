@@ -65,10 +65,9 @@ class VirtCustomize:
         magic = f"goldsmith report {secrets.token_hex(16)}"
         network = _wants_network(build)
         commands = render(build.steps, magic, grow=qemu_img.is_grown(host, build.disk), network=network)
-        _stage(build.workdir, commands)
         # QEMU stops a guest, without a word, when the host's disk is full.
-        uploads = sum(os.stat(source).st_size for source in commands.uploads.values())
-        qemu_img.require_free_space(build.workdir, uploads + _ROOM_TO_WORK, "The build")
+        qemu_img.require_free_space(build.workdir, _upload_bytes(commands) + _ROOM_TO_WORK, "The build")
+        _stage(build.workdir, commands)
         report_disk.create(_below(build.workdir, _REPORT), magic, len(commands.steps))
         try:
             done = host.run(
@@ -154,6 +153,15 @@ def cache_directory(environ: Mapping[str, str]) -> str:
     return environ.get("LIBGUESTFS_CACHEDIR") or (tmpdir if os.access(tmpdir, os.W_OK | os.X_OK) else "/var/tmp")
 
 
+def _upload_bytes(commands: Commands) -> int:
+    """Size of all files that are uploaded; StoreError for what is none."""
+    for name, source in commands.uploads.items():
+        if not os.path.isfile(source):
+            step = commands.steps[os.path.basename(name)]
+            raise StoreError(f"step {step.label}: the file {source} does not exist on this host, or is none")
+    return sum(os.stat(source).st_size for source in commands.uploads.values())
+
+
 def _stage(workdir: str, commands: Commands) -> None:
     """Write what virt-customize reads. ``workdir`` may be entered by its owner alone."""
     for directory in ("bin", "tmp", "staged", "staged/scripts", "staged/contents", "keys", "uploads"):
@@ -163,9 +171,6 @@ def _stage(workdir: str, commands: Commands) -> None:
         with open(_below(workdir, name), "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             file.write(content)
     for name, source in commands.uploads.items():
-        if not os.path.isfile(source):
-            step = commands.steps[os.path.basename(name)]
-            raise StoreError(f"step {step.label}: the file {source} does not exist on this host, or is none")
         os.symlink(os.path.abspath(source), _below(workdir, name))
     with open(_below(workdir, "bin/passt"), "w", encoding="utf-8") as file:
         file.write("#!/bin/sh\nexit 1\n")

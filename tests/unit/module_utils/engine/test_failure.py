@@ -72,6 +72,16 @@ If reporting bugs, run virt-customize with debugging enabled and include the com
             "appliance did not start: appliance closed the connection unexpectedly.",
             "libguestfs-test-tool",
         ),
+        (
+            "virt-customize: error: libguestfs error: /srv/kvm/store/disk.qcow2: the sky fell",
+            "failed with exit status 1: /srv/kvm/store/disk.qcow2: the sky fell",
+            "libguestfs-test-tool",
+        ),
+        (
+            "Could not access KVM kernel module: Permission denied\nvirt-customize: error: guestfs_launch failed.",
+            "QEMU could not start the appliance with KVM: guestfs_launch failed.",
+            "accel: tcg",
+        ),
         ("virt-customize: error: the sky fell", "failed with exit status 1: the sky fell", "libguestfs-test-tool"),
         ("", "failed with exit status 1: it printed nothing", "libguestfs-test-tool"),
     ],
