@@ -65,8 +65,8 @@ def _render(options: Options) -> tuple[Operation, ...]:
 
 
 def _systemctl(verb: str, name: str) -> Run:
-    # Offline, systemctl only edits the links below /etc/systemd/system.
-    return Run(f"SYSTEMD_OFFLINE=1 systemctl {verb} '{name}'\n")
+    # Offline, systemctl only edits the links below /etc/systemd/system. The root's mount unit is called `-.mount`.
+    return Run(f"SYSTEMD_OFFLINE=1 systemctl {verb} -- '{name}'\n")
 
 
 KIND = StepKind(

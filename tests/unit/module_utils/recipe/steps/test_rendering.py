@@ -3,11 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
 import typing as t
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations import (
     InjectSshKey,
     Operation,
@@ -18,6 +24,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations im
     Write,
 )
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.parse import parse_steps
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.values import absolute_path
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB o'neil; id"
 HASH = "$6$salt$hash"
@@ -48,18 +55,18 @@ def operations(kind: str, options: dict[str, t.Any], **paths: str) -> tuple[Oper
             "systemd_unit",
             {"name": "a@1.service", "src": "a", "enabled": True, "masked": False},
             [
-                Run("SYSTEMD_OFFLINE=1 systemctl unmask 'a@1.service'\n"),
+                Run("SYSTEMD_OFFLINE=1 systemctl unmask -- 'a@1.service'\n"),
                 Upload("/store/1", "/etc/systemd/system/a@1.service"),
-                Run("SYSTEMD_OFFLINE=1 systemctl enable 'a@1.service'\n"),
+                Run("SYSTEMD_OFFLINE=1 systemctl enable -- 'a@1.service'\n"),
             ],
         ),
         (
             "systemd_unit",
-            {"name": "a.service", "drop_in": "x.conf", "content": "[Unit]\n", "masked": True},
+            {"name": "-.mount", "drop_in": "x.conf", "content": "[Unit]\n", "masked": True},
             [
-                Run("mkdir -p -m 0755 '/etc/systemd/system/a.service.d'\n"),
-                Write("[Unit]\n", "/etc/systemd/system/a.service.d/x.conf"),
-                Run("SYSTEMD_OFFLINE=1 systemctl mask 'a.service'\n"),
+                Run("mkdir -p -m 0755 '/etc/systemd/system/-.mount.d'\n"),
+                Write("[Unit]\n", "/etc/systemd/system/-.mount.d/x.conf"),
+                Run("SYSTEMD_OFFLINE=1 systemctl mask -- '-.mount'\n"),
             ],
         ),
     ],
@@ -98,6 +105,44 @@ def test_scripts_are_posix_shell(kind: str, options: dict[str, t.Any]) -> None:
         # SC2043: a loop over the keys of a user who has one.
         argv = ["shellcheck", "--shell=sh", "--severity=warning", "--exclude=SC2043", "-"]
         subprocess.run(argv, input=script, text=True, check=True)
+
+
+nasty = st.text(
+    st.sampled_from(list("'\"$`\\ ;&|<>()#*?!~-\t%{}[]ä"))
+    | st.characters(exclude_categories=["Cs"], exclude_characters=":"),
+    min_size=1,
+    max_size=30,
+).filter(lambda text: text.strip() != "" and not set(text) & set("\n\r\0"))
+
+
+@settings(max_examples=25, deadline=None)
+@given(comment=nasty, shell=nasty, password=nasty.filter(lambda text: not set(text) & set(" \t")))
+def test_no_value_of_a_user_is_read_as_shell(comment: str, shell: str, password: str) -> None:
+    """Programs that only tell what they were given stand in for those of an image."""
+    given_options = {"name": "ops", "comment": comment, "shell": f"/{shell}", "password_hash": f"$6${password}"}
+    try:
+        (run,) = operations("user", given_options)
+    except BadRequestError:
+        return
+    assert isinstance(run, Run)
+    with tempfile.TemporaryDirectory() as directory:
+        work, programs = Path(directory, "work"), Path(directory, "programs")
+        work.mkdir()
+        programs.mkdir()
+        for name, script in {
+            "getent": "exit 2",
+            "useradd": f"""printf '%s\\0' "$@" >{directory}/arguments""",
+            "chpasswd": f"cat >{directory}/password",
+        }.items():
+            (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+            (programs / name).chmod(0o755)
+        environ = {"PATH": f"{programs}:/usr/bin:/bin"}
+        subprocess.run(["sh", "-eu", "-c", run.script], cwd=work, env=environ, check=True)
+        arguments = Path(directory, "arguments").read_bytes().decode().split("\0")
+        assert arguments[arguments.index("--comment") + 1] == comment
+        assert arguments[arguments.index("--shell") + 1] == absolute_path("shell", f"/{shell}")
+        assert Path(directory, "password").read_bytes().decode() == f"ops:$6${password}\n"
+        assert os.listdir(work) == []
 
 
 @pytest.mark.parametrize(
