@@ -71,7 +71,10 @@ class Plan:
         if self.current_record is not None:
             before["base"] = self.current_record["base"]["digest"]
             before.update(self.current_record["recipe"])
-        wanted = os.path.basename(self.path) if self.exact else "(not known before the store has a key)"
+        wanted = os.path.basename(self.path)
+        if not self.exact:
+            needed = "the store has a key for secrets" if self.base["digest"] else "the base is fetched"
+            wanted = f"(not known before {needed})"
         return {"before": before, "after": {"current": wanted, "base": self.base["digest"], **self.recipe}}
 
 

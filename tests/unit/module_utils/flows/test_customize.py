@@ -187,7 +187,9 @@ def test_a_base_that_is_not_what_its_digest_says(workshop: Workshop, engine: Scr
     # In check mode image_fetch names a base that is not there yet.
     absent = {"path": str(workshop.base) + ".absent", "digest": f"sha256:{'0' * 64}"}
     assert workshop.customize(base=absent, check_mode=True)["image"]["path"].endswith(".qcow2")
-    assert workshop.customize(base={"path": None, "digest": None}, check_mode=True)["image"]["path"] is None
+    unknown = workshop.customize(base={"path": None, "digest": None}, check_mode=True)
+    assert unknown["image"]["path"] is None
+    assert unknown["diff"]["after"]["current"] == "(not known before the base is fetched)"
     with pytest.raises(BadRequestError, match="is no file of this host"):
         workshop.customize(base=absent)
     assert engine.builds == []
@@ -214,6 +216,7 @@ def test_a_base_that_names_another_file_is_refused(workshop: Workshop, engine: S
 def test_a_secret_stands_nowhere(workshop: Workshop, engine: ScribblingEngine) -> None:
     predicted = workshop.customize(steps=SECRET, check_mode=True)
     assert predicted["image"]["path"] is None
+    assert predicted["diff"]["after"]["current"] == "(not known before the store has a key for secrets)"
     assert workshop.files() == {}
     result = workshop.customize(steps=SECRET)
     assert not workshop.customize(steps=SECRET)["changed"]
