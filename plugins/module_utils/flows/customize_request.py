@@ -142,5 +142,10 @@ def _base(given: Mapping[str, t.Any]) -> Base:
         raise BadRequestError(
             f"the digest of base is not sha256:…, but {digest!r}", "Leave it out, or give its SHA-256"
         )
-    facts = {key: value for key, value in given.items() if value and key not in ("path", "digest")}
+    # YAML takes a serial for a number, 24.04 too.
+    facts = {
+        key: value if isinstance(value, Mapping) else str(value)
+        for key, value in given.items()
+        if value and key not in ("path", "digest")
+    }
     return Base(os.path.realpath(os.path.expanduser(path)), str(digest), facts)

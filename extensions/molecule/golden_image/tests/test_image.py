@@ -101,6 +101,7 @@ def test_image_is_ready_to_clone(image: Host) -> None:
 def test_nothing_of_the_build_is_left(image: Host) -> None:
     assert image.check_output("find /tmp /var/tmp -mindepth 1") == ""
     assert not image.file("/usr/sbin/policy-rc.d").exists
+    assert not image.file("/.goldsmith").exists
 
 
 def test_record_matches_the_file(result: dict[str, t.Any], record: dict[str, t.Any]) -> None:

@@ -200,6 +200,13 @@ def test_a_base_without_a_serial_gives_its_digest_to_the_name(workshop: Workshop
     assert f"/web-{hash_file(str(workshop.base))[7:15]}-" in result["image"]["path"]
 
 
+def test_a_serial_that_yaml_takes_for_a_number(workshop: Workshop, engine: ScribblingEngine) -> None:
+    path = str(workshop.base)
+    number = workshop.customize(base={"path": path, "serial": 20260905, "version": 24.04}, check_mode=True)
+    text = workshop.customize(base={"path": path, "serial": "20260905"}, check_mode=True)
+    assert number["image"]["path"] == text["image"]["path"]
+
+
 def test_a_base_that_names_another_file_is_refused(workshop: Workshop, engine: ScribblingEngine) -> None:
     evil = workshop.base.with_name("evil.qcow2")
     argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", workshop.base, evil]
