@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import re
 import typing as t
@@ -95,6 +96,8 @@ class Golden:
             sync_file(temporary)
             if os.path.lexists(path):
                 raise _published_meanwhile(path)
+            for leftover in _leftovers(os.path.join(self.directory, f".{os.path.basename(record_path(path))}.")):
+                _unlink(leftover)
             write_json(record_path(path), record)
             try:
                 register_golden(
@@ -112,6 +115,9 @@ class Golden:
     def point_to(self, path: str) -> None:
         """Make ``path`` the current image."""
         try:
+            for leftover in _leftovers(f"{self.link}."):
+                if os.path.islink(leftover):
+                    _unlink(leftover)
             publish_link(os.path.basename(path), self.link)
         except OSError as error:
             raise refusal(self.link, error) from error
@@ -132,6 +138,11 @@ def _published_meanwhile(path: str) -> StoreError:
         f"{path} was published during this build by a run with another store",
         "Run again, and it is found; let all builds for one directory use one store",
     )
+
+
+def _leftovers(prefix: str) -> list[str]:
+    """What a run that was killed has left of a file that is written at one stroke."""
+    return glob.glob(f"{glob.escape(prefix)}*.tmp")
 
 
 def _unlink(path: str) -> None:

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 import tempfile
 from collections.abc import Iterable
 
 from ..common.errors import StoreError, VerificationError
-from .files import HASH_BLOCK, hash_file, publish, refusal
+from .files import HASH_BLOCK, hash_file, publish, refusal, remove_file
 from .layout import Layout
 
 
@@ -29,6 +30,16 @@ class Payloads:
     def adopt(self, path: str, digest: str) -> None:
         """Copy a file into the store; raises VerificationError when it is not what ``digest`` says."""
         dest = self._layout.payload(digest)
+        with self._layout.lock("payloads"):
+            self._remove_leftovers()
+            self._copy(path, dest, digest)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what runs that were killed have left; the caller holds the lock."""
+        for path in glob.glob(os.path.join(glob.escape(self._layout.payloads), "*.tmp")):
+            remove_file(path)
+
+    def _copy(self, path: str, dest: str, digest: str) -> None:
         try:
             descriptor, temporary = tempfile.mkstemp(suffix=".tmp", dir=self._layout.payloads)
             try:

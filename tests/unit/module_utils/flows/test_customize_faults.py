@@ -41,7 +41,18 @@ def half_converted(*arguments: object, **options: object) -> None:
     die()
 
 
-@pytest.mark.parametrize("phase", ["launch", "compress", "publish", "link"])
+def die_before_replacing(suffix: str) -> Callable[[str, str], None]:
+    replace = os.replace
+
+    def die_or_replace(source: str, dest: str) -> None:
+        if dest.endswith(suffix):
+            die()
+        replace(source, dest)
+
+    return die_or_replace
+
+
+@pytest.mark.parametrize("phase", ["launch", "compress", "record", "publish", "link"])
 def test_a_killed_build_leaves_nothing_that_matters(
     workshop: Workshop, engine: ScribblingEngine, monkeypatch: pytest.MonkeyPatch, phase: str
 ) -> None:
@@ -52,10 +63,12 @@ def test_a_killed_build_leaves_nothing_that_matters(
             context.setattr(engine, "at_work", die)
         elif phase == "compress":
             context.setattr(qemu_img, "convert", half_converted)
+        elif phase == "record":
+            context.setattr(os, "replace", die_before_replacing(".qcow2.json"))
         elif phase == "publish":
             context.setattr(golden, "_give_name", lambda *_arguments: die())
         else:
-            context.setattr(golden, "publish_link", lambda *_arguments: die())
+            context.setattr(os, "replace", die_before_replacing("web.qcow2"))
         run_and_die(lambda: workshop.customize("new"))
     assert workshop.link.resolve() == old
     assert len(os.listdir(workshop.store / "layers")) == 1

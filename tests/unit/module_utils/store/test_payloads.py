@@ -44,6 +44,14 @@ def test_a_file_that_changed_on_its_way_is_refused(layout: Layout, tmp_path: Pat
     assert list(Path(layout.payloads).iterdir()) == []
 
 
+def test_what_a_killed_run_has_left_is_removed(layout: Layout, tmp_path: Path) -> None:
+    (Path(layout.payloads) / "half.tmp").write_bytes(b"half a sec")
+    sent = tmp_path / "sent"
+    sent.write_bytes(CONTENT)
+    Payloads(layout).adopt(str(sent), DIGEST)
+    assert [str(path) for path in Path(layout.payloads).iterdir()] == [layout.payload(DIGEST)]
+
+
 def test_a_damaged_payload_is_not_used(layout: Layout) -> None:
     Path(layout.payload(DIGEST)).write_bytes(b"rotten")
     with pytest.raises(StoreError, match="is damaged"):
