@@ -22,17 +22,13 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations im
     Write,
 )
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
+from ansible_collections.goldsmith.kvm.tests.unit.small_tmpfs import small_tmpfs
 
 
 @pytest.fixture(name="small_disk")
 def fixture_small_disk(tmp_path: Path) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("mounting a tmpfs needs root")
-    directory = tmp_path / "small"
-    directory.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "small", directory], check=True)
-    yield directory
-    subprocess.run(["umount", directory], check=True)
+    with small_tmpfs(tmp_path / "small", "1M") as directory:
+        yield directory
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import random
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,17 +85,3 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """All connections join at once, however fast the first one is."""
     monkeypatch.setattr(connections, "_LOOK_EVERY", 0.001)
     monkeypatch.setattr(connections, "_FAST", float("inf"))
-
-
-@contextlib.contextmanager
-def small_tmpfs(directory: Path, size: str) -> Iterator[Path]:
-    directory.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", directory], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"cannot mount a tmpfs: {mounted.stderr.decode().strip()}")
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", directory], check=True)

@@ -26,8 +26,9 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import
 )
 from ansible_collections.goldsmith.kvm.plugins.module_utils.transfer import download as download_module
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import Fault
+from ansible_collections.goldsmith.kvm.tests.unit.small_tmpfs import small_tmpfs
 
-from .conftest import Bench, small_tmpfs
+from .conftest import Bench
 
 # Anything at once
 

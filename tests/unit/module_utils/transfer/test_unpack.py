@@ -29,8 +29,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import
 from ansible_collections.goldsmith.kvm.plugins.module_utils.transfer.sparse import SparseFile
 from ansible_collections.goldsmith.kvm.plugins.module_utils.transfer.unpack import Unpacked, unpack
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
-
-from .conftest import small_tmpfs
+from ansible_collections.goldsmith.kvm.tests.unit.small_tmpfs import small_tmpfs
 
 # Random bytes around a hole, and the footer that every VHD ends with.
 IMAGE = random.Random(1).randbytes(200_001) + bytes(3_000_000) + random.Random(2).randbytes(100_000)
