@@ -80,6 +80,14 @@ def test_check_mode_of_several_images(variables: dict[str, t.Any], tmp_path: Pat
     assert list(tmp_path.glob("[sgo]*")) == []
 
 
+def test_a_single_tag_checks_what_was_asked_for(variables: dict[str, t.Any], tmp_path: Path) -> None:
+    wrong = {**variables, "golden_image_images": [{"relaese": "noble"}]}
+    for tag in ("golden_image_fetch", "golden_image_build"):
+        assert "golden_image_images has unknown keys: relaese" in refused(wrong, "--tags", tag)
+    assert not (tmp_path / "store").exists()
+    assert "(would be built)" in play(variables, "--check", "--tags", "golden_image_build").output
+
+
 def test_only_fetching(variables: dict[str, t.Any], tmp_path: Path) -> None:
     assert play(variables, "--tags", "golden_image_fetch").changed == [
         "goldsmith.kvm.golden_image : Fetch the base image"

@@ -92,6 +92,19 @@ def test_two_runs_at_once_build_one_image(workshop: Workshop, engine: Scribbling
     assert len(engine.builds) == 1
 
 
+def test_two_recipes_at_once_for_one_name(workshop: Workshop, engine: ScribblingEngine) -> None:
+    engine.seconds = 0.2
+    with ThreadPoolExecutor(2) as pool:
+        one, other = (Path(result["image"]["path"]) for result in pool.map(workshop.customize, ["one", "other"]))
+    assert workshop.visible() == sorted(
+        ["web.qcow2", *(path.name + suffix for path in (one, other) for suffix in ("", ".json"))]
+    )
+    assert workshop.link.resolve() in (one, other)
+    for command in ("one", "other"):
+        workshop.customize(command)
+    assert len(engine.builds) == 2
+
+
 def test_a_build_can_be_seen_before_it_relies_on_its_base(
     workshop: Workshop, engine: ScribblingEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
