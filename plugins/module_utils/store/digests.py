@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 
-from .files import Identity, hash_file, identity_of, read_json, refusal, write_json
+from ..common.errors import StoreError
+from .files import Identity, hash_file, identity_of, read_json, write_json
 from .layout import Layout, name_of
 
 _KIND = "digests"
@@ -39,7 +40,9 @@ def digest_of(layout: Layout, path: str, *, remember: bool = True) -> str:
     try:
         digest = hash_file(path)
     except OSError as error:
-        raise refusal(path, error) from error
+        raise StoreError(
+            f"{path} cannot be read: {error.strerror}", "Use become, or give this user the right to read it"
+        ) from error
     if remember:
         remember_digest(layout, path, digest, identity)
     return digest
