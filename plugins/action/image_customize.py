@@ -67,11 +67,11 @@ class ActionModule(ActionBase):
         try:
             found = self._find_needle("files", os.path.expanduser(value))
         except AnsibleFileNotFound as error:
-            searched = ", ".join(str(path) for path in error.paths or ())
+            searched = ", ".join(dict.fromkeys(str(path) for path in error.paths or ()))
             raise BadRequestError(
                 f"{place} was not found on the controller: {value} (searched: {searched})",
                 "Put it there, or use remote_src: true for a file of the target",
-            ) from error
+            ) from None  # ansible-core would say the cause once more, in its own words
         if os.path.isdir(found):
             raise BadRequestError(f"{place} is a directory: {found}", "Name a single file")
         if not os.access(found, os.R_OK):

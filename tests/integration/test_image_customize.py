@@ -253,6 +253,7 @@ def test_what_is_wrong_is_said_before_anything_is_done(site: Site, options: tupl
     for result, (dummy, said) in zip(results, WRONG):
         assert result["failed"]
         assert said in result["msg"]
+        assert result["msg"].count(said) == 1
     assert not [name for name in site.visible() if name.startswith("wrong")]
 
 

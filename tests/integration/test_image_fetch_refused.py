@@ -120,6 +120,7 @@ def test_a_signed_file_that_is_no_image_to_work_with(
         fetch(mirrors=[server.url])
 
     assert server.url in str(refused.value)
+    assert ".part" not in str(refused.value)
     assert fetch.images == fetch.leftovers == []
 
 

@@ -13,11 +13,13 @@ _UNITS = "KMGTPE"
 _SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?:(?P<unit>[KMGTPE])(?:i?B)?|B)?", re.IGNORECASE)
 
 
-def parse_size(text: str | int) -> int:
-    """Bytes of ``10G``, ``1.5 GiB``, ``512``; raises BadRequestError for anything else."""
+def parse_size(text: str | int, option: str) -> int:
+    """Bytes of ``10G``, ``1.5 GiB``, ``512``; raises BadRequestError that names ``option`` for anything else."""
     match = _SIZE.fullmatch(str(text).strip())
     if match is None:
-        raise BadRequestError(f"{text!r} is not a size", "Write a number with K, M, G or T, such as 10G")
+        raise BadRequestError(
+            f"{option} is {text!r}, which is not a size", "Write a number with K, M, G or T, such as 10G"
+        )
     exponent = _UNITS.index(match["unit"].upper()) + 1 if match["unit"] else 0
     return (
         int(float(match["number"]) * 1024**exponent)

@@ -17,6 +17,8 @@ from .header import HEAD_LENGTH, DamagedHeaderError, Header, parse_header
 
 PACKAGE = "qemu-utils"
 COMPRESSIONS = ("zstd", "zlib", "none")
+LARGEST_DISK = 2 * 1024**5
+"""Bytes. QEMU's limit for a qcow2 with clusters of 64 KiB: a level 1 table of 32 MiB, 512 MiB of disk per entry."""
 _COROUTINES = 16
 """What qemu-img allows at the most. Each compresses a cluster in a thread of its own."""
 
@@ -56,11 +58,12 @@ def inspect(host: Host, path: str, *, expected_format: str | None = None) -> Ima
     if expected_format is not None and header.format != expected_format:
         raise VerificationError(
             f"{path} is no {expected_format} image: it {_begins(path, header)}",
-            "Look at what the server really sent, and name an image of the right format",
+            "Look at what the file really is, and name an image of the right format",
         )
     if not header.format:
         raise VerificationError(
-            f"{path} is not a disk image: it {_begins(path, header)}", "Look at what the server really sent"
+            f"{path} is not a disk image: it {_begins(path, header)}",
+            "Look at what the file really is, and name the image of a disk",
         )
     if header.backing_file is not None or header.data_file is not None or header.extent_files:
         data_file = header.data_file or ("(the extents of its descriptor)" if header.extent_files else None)
@@ -198,4 +201,6 @@ def _begins(path: str, header: Header) -> str:
         return f"is {header.format}"
     with open(path, "rb") as file:
         head = file.read(48)
-    return f"begins with {head!r}" if head else "is empty"
+    if not head:
+        return "is empty"
+    return f"begins with {head!r}" if head.strip(b"\0") else "begins with zeros, and has no partition table"

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..common.errors import BadRequestError
-from ..common.size import parse_size
-from ..disk.qemu_img import COMPRESSIONS
+from ..common.size import format_size, parse_size
+from ..disk.qemu_img import COMPRESSIONS, LARGEST_DISK
 from ..engine.accel import ACCELERATORS
 from ..engine.registry import ENGINES
 from ..recipe.model import Step
@@ -115,7 +115,7 @@ def request_from(params: Mapping[str, t.Any]) -> Request:
         base=_base(params["base"]),
         golden=Golden(params["dest_dir"], params["name"]),
         steps=parse_steps(params["steps"]),
-        size=parse_size(params["size"]) if params["size"] else None,
+        size=_size(params["size"]),
         compression=params["compression"],
         engine=params["engine"],
         accel=params["accel"],
@@ -126,6 +126,17 @@ def request_from(params: Mapping[str, t.Any]) -> Request:
         sent_digests=payloads.get("digests") or {},
         sent_directory=payloads.get("directory"),
     )
+
+
+def _size(given: str | None) -> int | None:
+    if not given:
+        return None
+    size = parse_size(given, "size")
+    if size > LARGEST_DISK:
+        raise BadRequestError(
+            f"size is {given!r}, and a qcow2 holds {format_size(LARGEST_DISK)} at the most", "Choose a smaller one"
+        )
+    return size
 
 
 def _base(given: Mapping[str, t.Any]) -> Base:

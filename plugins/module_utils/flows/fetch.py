@@ -76,7 +76,7 @@ def _limits(params: Mapping[str, t.Any]) -> dict[str, t.Any]:
     for option, least in (("connections", 1), ("retries", 0)):
         if params[option] < least:
             raise BadRequestError(f"{option} is {params[option]}", f"Give a number from {least} on")
-    rate_limit = parse_size(params["rate_limit"]) if params["rate_limit"] else None
+    rate_limit = parse_size(params["rate_limit"], "rate_limit") if params["rate_limit"] else None
     if rate_limit == 0:
         raise BadRequestError("rate_limit is 0: nothing would ever arrive", "Leave it out for no limit")
     return {"connections": params["connections"], "retries": params["retries"], "rate_limit": rate_limit}
@@ -95,7 +95,9 @@ def _useless_removed(path: str, item: Item) -> Iterator[None]:
     except (VerificationError, BadRequestError) as error:
         os.unlink(path)
         raise VerificationError(
-            f"{item.urls[0]} was fetched whole, but is not an image to work with: {error.cause}", error.way_out
+            f"{item.urls[0]} was fetched whole, but is not an image to work with: "
+            f"{error.cause.replace(path, item.name)}",
+            error.way_out,
         ) from error
 
 

@@ -73,6 +73,8 @@ def _checked(index: int, kind: StepKind, options: t.Any) -> Options:
             )
     # AnsibleModule adds the options that were not given, with None, which the rules would take for given.
     given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        _refuse_structures(f"{place}.{name} (step {index})", value, kind.options[name])
     result = ArgumentSpecValidator(kind.argument_spec, **kind.rules).validate(given)
     if result.error_messages:
         raise BadRequestError(f"{place} (step {index}): {'; '.join(result.error_messages)}")
@@ -80,6 +82,20 @@ def _checked(index: int, kind: StepKind, options: t.Any) -> Options:
         return kind.check({name: value for name, value in result.validated_parameters.items() if value is not None})
     except BadRequestError as error:
         raise BadRequestError(f"{place} (step {index}): {error.cause}", error.way_out) from error
+
+
+def _refuse_structures(place: str, value: t.Any, spec: Mapping[str, t.Any]) -> None:
+    """Refuse for a text what YAML or Jinja has made something else, which Ansible would turn into Python's spelling."""
+    if spec["type"] != "str" or "choices" in spec:
+        return
+    if isinstance(value, (Mapping, list, tuple)):
+        raise BadRequestError(
+            f"{place} is a {'dictionary' if isinstance(value, Mapping) else 'list'} and has to be text",
+            "Make text of it with a filter such as to_nice_json or to_nice_yaml; text that only looks like this, and "
+            "was read so by ansible-core before 2.19, stays text with the filter string",
+        )
+    if isinstance(value, bool):
+        raise BadRequestError(f"{place} is true or false and has to be text", "Quote it: YAML reads yes and no so")
 
 
 def _nearest(name: t.Any, names: Iterable[str]) -> str:

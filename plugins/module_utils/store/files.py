@@ -160,4 +160,11 @@ def refusal(path: str, error: OSError) -> StoreError:
         return StoreError(
             f"no space left on the file system of {path}", "Free some space there, or choose another directory"
         )
-    return StoreError(f"{path}: {error.strerror or error}")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return StoreError(
+            f"{path} cannot be made or read: something on its way is a file, and no directory",
+            "Choose another directory, or move that file away",
+        )
+    return StoreError(
+        f"{path} cannot be used: {error.strerror or error}", "Choose another directory, or repair its file system"
+    )

@@ -25,6 +25,8 @@ from .references import register_golden
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _MODE = 0o444
+_LONGEST_NAME = 128
+"""A file system takes 255 bytes; serial, fingerprint, endings and the temporary name of a record add to it."""
 
 
 class Golden:
@@ -34,6 +36,11 @@ class Golden:
         if not _NAME.fullmatch(name):
             raise BadRequestError(
                 f"name is no good beginning of a file name: {name!r}", "Use letters, digits, `.`, `_`, `+` and `-`"
+            )
+        if len(name) > _LONGEST_NAME:
+            raise BadRequestError(
+                f"name is {len(name)} characters long, too many for a file name with serial and fingerprint",
+                f"Use {_LONGEST_NAME} at the most",
             )
         self.directory = os.path.abspath(directory)
         self.name = name

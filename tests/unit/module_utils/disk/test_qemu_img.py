@@ -53,6 +53,7 @@ def test_a_fixed_vhd_is_not_taken_for_raw(host: LocalHost, tmp_path: Path) -> No
         (b"<!DOCTYPE html><title>404</title>", "qcow2", r"is no qcow2 image: it begins with b'<!DOCTYPE html>"),
         (b"<!DOCTYPE html><title>404</title>", None, r"is not a disk image: it begins with b'<!DOCTYPE html>"),
         (b"", None, r"is not a disk image: it is empty"),
+        (bytes(4096), None, r"is not a disk image: it begins with zeros, and has no partition table"),
         (bytes(510) + b"\x55\xaa" + bytes(4096), "qcow2", r"is no qcow2 image: it is raw"),
         (b"QFI\xfb\0\0\0\x03", "qcow2", r"damaged image: the qcow2 header ends too early"),
     ],

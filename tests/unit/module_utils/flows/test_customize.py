@@ -98,6 +98,37 @@ def test_the_base_stays_as_it_is_and_sizes_only_grow(workshop: Workshop, engine:
             workshop.customize(size="32M", check_mode=check_mode)
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"size": "3P"}, "size is '3P', and a qcow2 holds 2 PiB at the most"),
+        ({"size": "large"}, "size is 'large', which is not a size"),
+        ({"name": "n" * 129}, "name is 129 characters long"),
+    ],
+)
+def test_what_no_file_system_or_format_takes_is_refused_at_once(
+    workshop: Workshop, engine: ScribblingEngine, check_mode: bool, changed: dict[str, str], said: str
+) -> None:
+    with pytest.raises(BadRequestError, match=said):
+        workshop.customize(check_mode=check_mode, **changed)
+    assert engine.builds == []
+
+
+def test_the_longest_name_can_be_published(workshop: Workshop, engine: ScribblingEngine) -> None:
+    assert len(workshop.customize(name="n" * 128)["image"]["path"]) > 128
+    assert workshop.customize(name="n" * 128)["changed"] is False
+
+
+@pytest.mark.parametrize("option", ["store", "dest_dir"])
+def test_a_file_where_a_directory_should_be(workshop: Workshop, engine: ScribblingEngine, option: str) -> None:
+    for path in (workshop.base, workshop.base / "below"):
+        for check_mode in (True, False):
+            with pytest.raises(StoreError, match=r"is a file, and no directory\. Choose another directory"):
+                workshop.customize(check_mode=check_mode, **{option: str(path)})
+    assert engine.builds == []
+
+
 def test_a_failed_step_leaves_the_current_image(workshop: Workshop, engine: ScribblingEngine) -> None:
     workshop.customize()
     before = workshop.visible()

@@ -62,6 +62,9 @@ def test_as_ansible_hands_them_to_the_module(name: str) -> None:
         ([{"disable_unattended_upgrades": None}], "is not a dictionary. Write its options, such as"),
         ([{"hostname": "golden"}], "steps[0].hostname (step 1) is not a dictionary. Write its options, such as"),
         ([{"hostname": {}}], "steps[0].hostname (step 1): missing required arguments: name"),
+        ([{"write": {"dest": "/a", "content": {"a": [1]}}}], "content (step 1) is a dictionary and has to be text"),
+        ([{"write": {"dest": "/a", "content": [1]}}], "steps[0].write.content (step 1) is a list and has to be text"),
+        ([{"hostname": {"name": True}}], "name (step 1) is true or false and has to be text. Quote it"),
         ([{"packages": {"upgrade": "full", "install": ["a"]}}], "value of upgrade must be one of: no, yes, dist"),
         ([{"write": {"dest": "/a", "content": "", "mode": 420}}], 'Write it as mode: "0644"'),
         ([{"write": {"dest": "/a/", "content": ""}}], "dest has to be the path of a file and is the directory"),
@@ -105,7 +108,7 @@ def test_what_is_wrong_is_said_with_its_place(written: t.Any, said: str) -> None
     ("step", "said"),
     [
         ({"user": {"name": "ops", "password_hash": "s3cret words"}}, "password_hash is not a hash"),
-        ({"user": {"name": "ops", "password_hash": {"s3cret": 1}}}, "password_hash is not a hash"),
+        ({"user": {"name": "ops", "password_hash": {"s3cret": 1}}}, "password_hash (step 1) is a dictionary"),
         ({"user": "name=ops password_hash=s3cret"}, "is not a dictionary"),
         ("user: name=ops password_hash=s3cret", "is not a dictionary"),
         ([{"user": {"password_hash": "s3cret"}}], "is not a dictionary"),
