@@ -30,6 +30,17 @@ def recall(images: Iterable[Image], request: Request, trust: Trust) -> Item:
     fingerprints = _trusted_fingerprints(request, trust)
     proved = [(image, item) for image, item in found if _is_proved(item, trust, fingerprints)]
     if not proved:
+        signers = {key for _image, item in found for key in item.proof.fingerprints}
+        if trust.verify == "signature" and signers:
+            counted = (
+                "fingerprints does not name every one of them"
+                if trust.fingerprints
+                else "without the option keyring only the publisher's own keys count"
+            )
+            raise BadRequestError(
+                f"offline: the store's image of {_words(request)} was proved by {', '.join(sorted(signers))}; {counted}",
+                "Give the options keyring and fingerprints as when it was fetched",
+            )
         raise BadRequestError(
             f"offline: the store's image of {_words(request)} is not proved as verify: {trust.verify} demands",
             f"It has {_listed(item for _image, item in found)}. Set offline: false to have it proved",
