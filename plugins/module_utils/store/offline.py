@@ -38,7 +38,8 @@ def recall(images: Iterable[Image], request: Request, trust: Trust) -> Item:
                 else "without the option keyring only the publisher's own keys count"
             )
             raise BadRequestError(
-                f"offline: the store's image of {_words(request)} was proved by {', '.join(sorted(signers))}; {counted}",
+                f"offline: the store's image of {_words(request)} was proved by {', '.join(sorted(signers))}; "
+                f"{counted}",
                 "Give the options keyring and fingerprints as when it was fetched",
             )
         raise BadRequestError(
