@@ -126,14 +126,15 @@ def missing_virt_customize() -> MissingProgramError:
 
 def _step_failed(step: StepOperations, status: str, log: str) -> GoldsmithError:
     lines = [line.rstrip() for line in log.splitlines() if line.strip()]
-    said = "\n".join(lines[-SHOWN_LINES:]) or "it printed nothing"
+    said = "\n".join(lines[-SHOWN_LINES:])
     if status == "timeout":
+        printed = f"the last that it printed:\n{said}" if said else "it printed nothing"
         return StepError(
-            f"step {step.label} was stopped, because its timeout was over; the last that it printed:\n{said}",
+            f"step {step.label} was stopped, because its timeout was over; {printed}",
             "Give the step a longer timeout; without KVM it takes about 20 times as long",
             step=step.index,
         )
-    return _with_way_out(f"step {step.label} failed with exit status {status}", said, step)
+    return _with_way_out(f"step {step.label} failed with exit status {status}", said or "it printed nothing", step)
 
 
 def _with_way_out(cause: str, said: str, step: StepOperations) -> GoldsmithError:

@@ -118,7 +118,8 @@ def test_what_a_step_s_output_tells() -> None:
     assert "size: 10G" in full
     offline = failed("0001", "100", "E: Failed to fetch …  Temporary failure resolving 'archive.ubuntu.com'\n")
     assert "The appliance has no network" in offline
-    assert "timeout" in failed("0001", "timeout", "waiting\n")
+    assert "over; the last that it printed:\nwaiting. Give the step" in failed("0001", "timeout", "waiting\n")
+    assert "over; it printed nothing. Give the step" in failed("0001", "timeout", "\n")
 
 
 def test_an_upload_that_fails_belongs_to_its_step() -> None:
