@@ -33,7 +33,8 @@ _LAUNCH_FAILURES: tuple[tuple[str, str, str], ...] = (
     (
         r"no operating systems? (?:were|was) found|no operating system",
         "libguestfs found no operating system in the image",
-        "Look whether the base is the disk image of a system, and not a blank, an installer's or an encrypted one",
+        "Look whether the base is the whole disk image of a system, and not a copy that broke off, a blank, an "
+        "installer's or an encrypted one",
     ),
     (
         r"host cpu \((?P<host>[^)]*)\) and guest arch \((?P<guest>[^)]*)\) are not compatible",
@@ -68,6 +69,8 @@ _LAUNCH_FAILURES: tuple[tuple[str, str, str], ...] = (
     ),
 )
 
+_KILLED = "killed by signal 9"
+
 
 def explain(report: RawReport, steps: Mapping[str, StepOperations], rc: int, stderr: str) -> GoldsmithError:
     """The error for a virt-customize that ended with ``rc`` and ``stderr``.
@@ -82,6 +85,13 @@ def explain(report: RawReport, steps: Mapping[str, StepOperations], rc: int, std
             return _step_failed(step, status, report.log(number))
     said = _said(stderr)
     step = steps.get(report.running)
+    if _KILLED in said:
+        where = "" if step is None else f" in step {step.label}"
+        return CommandError(
+            f"something on this host killed the appliance{where}: {said.rstrip('.')}",
+            "Mostly that is the kernel when memory runs out; dmesg tells. Free some, or choose a smaller memsize",
+            rc=rc,
+        )
     if step is not None:
         return _with_way_out(f"step {step.label} failed", said, step)
     if report.running:

@@ -163,6 +163,8 @@ def inspect_base(host: Host, request: Request) -> qemu_img.ImageInfo:
     """What the base is; raises a GoldsmithError when it cannot be the base of this image."""
     info = qemu_img.inspect(host, request.base.path)
     qemu_img.refuse_foreign_files(info)
+    if info.format == "qcow2":
+        qemu_img.check(host, info.path)
     if request.size is not None and request.size < info.virtual_size:
         raise BadRequestError(
             f"size {format_size(request.size)} is less than the base image's {format_size(info.virtual_size)}",

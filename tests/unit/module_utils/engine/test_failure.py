@@ -93,6 +93,14 @@ def test_before_the_first_step(stderr: str, cause: str, way_out: str) -> None:
     assert way_out in error.way_out
 
 
+@pytest.mark.parametrize(("running", "where"), [("", ""), ("begin", ""), ("0001", " in step 2 (packages)")])
+def test_an_appliance_that_was_killed(running: str, where: str) -> None:
+    stderr = "virt-customize: error: libguestfs error: /usr/bin/qemu-system-x86_64 killed by signal 9 (Killed)."
+    error = failure.explain(RawReport(running), STEPS, 1, stderr + ADVICE)
+    assert f"killed the appliance{where}: /usr/bin/qemu-system-x86_64 killed by signal 9 (Killed). Mostly" in str(error)
+    assert "memsize" in error.way_out
+
+
 def failed(number: str, status: str, log: str) -> str:
     report = RawReport(number, True, {"failed": f"{number} {status}\n", f"log/{number}": log})
     error = failure.explain(report, STEPS, 1, "virt-customize: error: sh run: command exited with an error" + ADVICE)

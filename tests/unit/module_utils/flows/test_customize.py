@@ -238,6 +238,15 @@ def test_a_serial_that_yaml_takes_for_a_number(workshop: Workshop, engine: Scrib
     assert number["image"]["path"] == text["image"]["path"]
 
 
+def test_a_base_whose_copy_broke_off_is_refused(workshop: Workshop, engine: ScribblingEngine) -> None:
+    subprocess.run(["qemu-io", "-c", "write 0 8M", str(workshop.base)], check=True, capture_output=True)
+    os.truncate(workshop.base, 4 * 1024**2)
+    for check_mode in (True, False):
+        with pytest.raises(VerificationError, match=r"base\.qcow2 is damaged: qemu-img check finds \d+ errors"):
+            workshop.customize(check_mode=check_mode)
+    assert engine.builds == []
+
+
 def test_a_base_that_names_another_file_is_refused(workshop: Workshop, engine: ScribblingEngine) -> None:
     evil = workshop.base.with_name("evil.qcow2")
     argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", workshop.base, evil]
