@@ -14,9 +14,8 @@ from dataclasses import asdict, dataclass
 from ..common.errors import BadRequestError, StoreError, VerificationError
 from ..recipe.canonical import RECIPE_SCHEMA, canonical_step, document_digest, fingerprint, seal_with
 from ..store.digests import digest_of
-from ..store.files import read_json
 from ..store.fingerprint_key import fingerprint_key
-from ..store.golden import published_record, record_path
+from ..store.golden import published_record, read_build_record
 from ..store.images import Images
 from ..store.layout import Layout, hex_of
 from .customize_request import Payload, Request
@@ -174,7 +173,7 @@ def _payload_digest(layout: Layout, request: Request, payload: Payload, check_mo
 def _readable_record(path: str | None) -> dict[str, t.Any] | None:
     """The current image's record, if it has one that can be understood."""
     try:
-        record = None if path is None else read_json(record_path(path))
+        record = None if path is None else read_build_record(path)
     except StoreError:
         return None
-    return record if record is not None and record.get("recipe", {}).get("schema") == RECIPE_SCHEMA else None
+    return record if record is not None and record["recipe"].get("schema") == RECIPE_SCHEMA else None

@@ -136,7 +136,7 @@ def known_fields(kind: type, document: t.Mapping[str, t.Any]) -> dict[str, t.Any
 
 
 def damaged_record(path: str, reason: str) -> StoreError:
-    return StoreError(f"{path} is damaged: {reason}", "Move it away; what it recorded will be worked out anew")
+    return StoreError(f"{path} is damaged: {reason}", "Move it away, and run again")
 
 
 def remove_file(path: str) -> None:

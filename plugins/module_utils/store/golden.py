@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from ..common.errors import BadRequestError, StoreError
 from ..common.file_attributes import Attributes
 from .digests import digest_of, remember_digest
-from .files import identity_of, publish_link, read_json, refusal, sync_directory, sync_file, write_json
+from .files import identity_of, publish_link, read_record, refusal, sync_directory, sync_file, write_json
 from .layout import Layout, hex_of, name_of
 from .references import register_golden
 
@@ -162,6 +162,17 @@ def record_path(path: str) -> str:
     return f"{path}.json"
 
 
+def read_build_record(path: str) -> dict[str, t.Any] | None:
+    """The build record of the image at ``path``, or None where there is none; raises StoreError for a damaged one."""
+    return read_record(record_path(path), _with_all_that_is_used)
+
+
+def _with_all_that_is_used(record: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The record; raises KeyError or TypeError where a part is missing or another thing."""
+    parts = (("base", "digest"), ("recipe", "steps"), ("image", "digest"), ("packages", "added"))
+    return {**record, **{part: {**record[part], key: record[part][key]} for part, key in parts}}
+
+
 def published_record(layout: Layout, path: str, fingerprint: str, *, remember: bool) -> dict[str, t.Any] | None:
     """The build record of the whole image at ``path``, or None where there is no image.
 
@@ -170,7 +181,7 @@ def published_record(layout: Layout, path: str, fingerprint: str, *, remember: b
     """
     if not os.path.lexists(path):
         return None
-    record = read_json(record_path(path)) if os.path.exists(path) else None
+    record = read_build_record(path) if os.path.exists(path) else None
     if record is None or record.get("fingerprint") != fingerprint:
         raise StoreError(
             f"{path} is there, but {record_path(path)} does not say that it was built by this recipe",

@@ -211,6 +211,19 @@ def test_an_image_without_its_record_is_never_overwritten(workshop: Workshop, en
         workshop.customize()
 
 
+@pytest.mark.parametrize("part", ["base", "recipe", "image", "packages"])
+@pytest.mark.parametrize("instead", [None, {}, []])
+def test_a_damaged_build_record_is_named(
+    workshop: Workshop, engine: ScribblingEngine, part: str, instead: object
+) -> None:
+    record = Path(workshop.customize()["record"])
+    record.write_text(json.dumps({**json.loads(record.read_text()), part: instead}))
+    for check_mode in (True, False):
+        with pytest.raises(StoreError, match=r"qcow2\.json is damaged: .* Move it away"):
+            workshop.customize(check_mode=check_mode)
+    assert workshop.customize("another")["changed"]
+
+
 def test_a_base_that_is_not_what_its_digest_says(workshop: Workshop, engine: ScribblingEngine) -> None:
     base = {"path": str(workshop.base), "digest": f"sha256:{'0' * 64}"}
     with pytest.raises(VerificationError, match="is not what was asked for: its digest is sha256:"):
