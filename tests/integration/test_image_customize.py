@@ -198,7 +198,9 @@ def test_the_image_is_ready_to_clone(root: Path) -> None:
 
 def test_in_the_background(site: Site, story: Story) -> None:
     vault = f"--vault-password-file={site.vault_file}"
-    (result,) = run_tasks([{MODULE: site.options(), "async": 60, "poll": 1}], vault)
+    # Named, because Ansible looks for it by $HOME here and by the passwd file there.
+    async_dir = f"--extra-vars=ansible_async_dir={site.directory / 'async'}"
+    (result,) = run_tasks([{MODULE: site.options(), "async": 60, "poll": 1}], vault, async_dir)
     assert not result["changed"]
     assert result["image"] == story.again["image"]
 
