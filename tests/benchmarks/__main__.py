@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=500, help="MiB of the image that is fetched (%(default)s)")
     options = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="goldsmith-bench-", dir="/var/tmp"))
+    directory.chmod(0o755)  # nginx gives root's rights up
     try:
         rows = [
             *fetch.benchmarks(directory / "fetch", options.size, options.rounds),

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable
 
 from . import integration, leaks, lint, molecule, package, sanity, setup, unit
-from .paths import LOGS, ROOT, VENV
+from .paths import COLLECTIONS, LOGS, ROOT, VENV
 from .process import MARKER, Log, as_root, environment, stop
 from .summary import Result, Tally, render
 
@@ -45,7 +45,8 @@ def main(arguments: list[str]) -> int:
     setup.make_virtualenv(VENV, "runtime")
     setup.link_collection()
     argv = [str(VENV / "bin" / "python"), "-m", module, *rest]
-    return subprocess.run(as_root(argv, environment()), cwd=ROOT, env=environment(), check=False).returncode
+    env = {**environment(), "PYTHONPATH": str(COLLECTIONS)}
+    return subprocess.run(as_root(argv, env), cwd=ROOT, env=env, check=False).returncode
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
