@@ -150,22 +150,6 @@ def check(host: Host, path: str) -> None:
     raise VerificationError(f"{path} is damaged: {reason}", "Build or fetch it again")
 
 
-def free_space(directory: str) -> int:
-    """Bytes that this user may still write on the file system of ``directory``."""
-    found = os.statvfs(directory)
-    return found.f_frsize * (found.f_bfree if os.geteuid() == 0 else found.f_bavail)
-
-
-def require_free_space(directory: str, needed: int, purpose: str) -> None:
-    """Raise StoreError when fewer than ``needed`` bytes are free on the file system of ``directory``."""
-    free = free_space(directory)
-    if free < needed:
-        raise StoreError(
-            f"{purpose} needs {format_size(needed)} in {directory}, and {format_size(free)} are free there",
-            "Free some space, or choose a directory on another file system",
-        )
-
-
 def _info(host: Host, path: str, format_name: str) -> ImageInfo:
     # A fixed VHD is known by its footer alone, where qemu-img does not look.
     given = ["-f", "vpc"] if format_name == "vpc" else []

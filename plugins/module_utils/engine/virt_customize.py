@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 from ..common.errors import BadRequestError, CommandError, StoreError
 from ..common.host import Completed, Host
+from ..common.space import free_bytes, require_free_space
 from ..disk import qemu_img
 from ..recipe.operations import Run, StepOperations
 from . import accel, failure, report_disk
@@ -66,7 +67,7 @@ class VirtCustomize:
         network = _wants_network(build)
         commands = render(build.steps, magic, grow=qemu_img.is_grown(host, build.disk), network=network)
         # QEMU stops a guest, without a word, when the host's disk is full.
-        qemu_img.require_free_space(build.workdir, _upload_bytes(commands) + _ROOM_TO_WORK, "The build")
+        require_free_space(build.workdir, _upload_bytes(commands) + _ROOM_TO_WORK, "The build")
         _stage(build.workdir, commands)
         report_disk.create(_below(build.workdir, _REPORT), magic, len(commands.steps))
         try:
@@ -77,7 +78,7 @@ class VirtCustomize:
                 timeout=build.timeout,
             )
         except CommandError as error:
-            if qemu_img.free_space(build.workdir) < _FULL:
+            if free_bytes(build.workdir) < _FULL:
                 raise failure.host_disk_full(build.workdir) from error
             report = report_disk.read(_below(build.workdir, _REPORT), magic)
             raise failure.timed_out(report, commands.steps, build.timeout) from error

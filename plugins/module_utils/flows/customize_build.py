@@ -14,6 +14,7 @@ from ..common.errors import BadRequestError, CommandError, StoreError, Verificat
 from ..common.file_attributes import Attributes
 from ..common.host import Host
 from ..common.size import format_size
+from ..common.space import require_free_space
 from ..common.stages import Stages
 from ..disk import qemu_img
 from ..engine import registry
@@ -68,7 +69,7 @@ class Builder:
             )
             with self.stages("preflight"):
                 golden.require_directory(self.layout, self.attributes)
-                qemu_img.require_free_space(golden.directory, _least_size(base, request), "The golden image")
+                require_free_space(golden.directory, _least_size(base, request), "The golden image")
                 build = replace(build, accel=engine.preflight(self.host, build))
             with self.stages("customize"):
                 qemu_img.create_overlay(self.host, base.path, base.format, build.disk, request.size)

@@ -12,17 +12,12 @@ from collections.abc import Iterator
 
 from ..common.errors import StoreError
 from ..common.size import format_size
+from ..common.space import free_bytes
 
 MARGIN = 1024 * 1024
 """Bytes for the file system's own bookkeeping and for the small files beside."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-def free_bytes(directory: str) -> int:
-    """Bytes that this user may still write to the file system of ``directory``."""
-    stat = os.statvfs(directory)
-    return stat.f_frsize * (stat.f_bfree if os.geteuid() == 0 else stat.f_bavail)
 
 
 def require_space(path: str, needed: int) -> None:

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 from ..common.errors import BadRequestError, CommandError, VerificationError
 from ..common.host import Host
-from .space import free_bytes, full_disk_error, require_space
+from ..common.space import free_bytes
+from .space import full_disk_error, require_space
 from .sparse import SparseFile
 
 _READ = 1024 * 1024

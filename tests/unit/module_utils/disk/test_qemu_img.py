@@ -138,9 +138,3 @@ def test_check_finds_damage(host: LocalHost, tmp_path: Path) -> None:
     image.write_bytes(content)
     with pytest.raises(VerificationError, match=r"is damaged: qemu-img check finds \d+ errors"):
         qemu_img.check(host, str(image))
-
-
-def test_free_space(tmp_path: Path) -> None:
-    qemu_img.require_free_space(str(tmp_path), MIB, "The build")
-    with pytest.raises(StoreError, match=r"The build needs 1 EiB in .*, and .* are free there"):
-        qemu_img.require_free_space(str(tmp_path), 1 << 60, "The build")
