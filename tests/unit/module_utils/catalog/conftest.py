@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.goldsmith.kvm.plugins.module_utils.catalog import metadata
+from ansible_collections.goldsmith.kvm.plugins.module_utils.catalog.model import Item, Request, Trust
+from ansible_collections.goldsmith.kvm.plugins.module_utils.catalog.resolve import resolve
 from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
 from ansible_collections.goldsmith.kvm.tests.fixtures.mirror import Mirror, Product, write_mirror
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import Server, serve
@@ -63,3 +66,13 @@ def mirror(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Mirror:
 def server(mirror: Mirror) -> Iterator[Server]:
     with serve(mirror.root) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "_BACKOFF", (0.01, 0.01))
+
+
+def resolve_one(host: LocalHost, request: Request, trust: Trust) -> Item:
+    (item,) = resolve(host, request, trust)
+    return item

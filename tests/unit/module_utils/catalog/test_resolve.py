@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.catalog import metadata
-from ansible_collections.goldsmith.kvm.plugins.module_utils.catalog.model import Item, Proof, Request, Trust
+from ansible_collections.goldsmith.kvm.plugins.module_utils.catalog.model import Proof, Request, Trust
 from ansible_collections.goldsmith.kvm.plugins.module_utils.catalog.resolve import offered, resolve
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import (
     BadRequestError,
@@ -26,23 +26,17 @@ from ansible_collections.goldsmith.kvm.tests.fixtures.mirror import (
     Faults,
     Mirror,
     Signing,
-    plain_directory,
     write_mirror,
 )
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import Fault, Server, serve
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
-from .conftest import SERIALS, small_files
+from .conftest import SERIALS, resolve_one, small_files
 
 NOBLE = Request(release="noble", arch="amd64")
 STREAMS = "releases/streams/v1/com.ubuntu.cloud:released:download"
 
 NO_FAULTS, RIGHT_KEYS = Faults(), Signing()
-
-
-@pytest.fixture(autouse=True)
-def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metadata, "_BACKOFF", (0.01, 0.01))
 
 
 @pytest.fixture
@@ -52,11 +46,6 @@ def trust(keys: Keys) -> Trust:
 
 def at(*servers: Server, request: Request = NOBLE) -> Request:
     return dataclasses.replace(request, mirrors=tuple(server.url for server in servers))
-
-
-def resolve_one(host: LocalHost, request: Request, trust: Trust) -> Item:
-    (item,) = resolve(host, request, trust)
-    return item
 
 
 def test_the_latest_serial_proved_by_both_signed_files(
@@ -363,82 +352,3 @@ def test_a_host_without_gpgv(host: LocalHost, server: Server, trust: Trust, monk
     (item,) = resolve(host, at(server), trust, check_mode=True)
     assert (item.serial, item.proof) == (SERIALS[-1], Proof("none"))
     assert "the program gpgv is not installed" in host.warnings[0]
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> list[Path]:
-    files = [tmp_path / "debian-13-generic-amd64.qcow2", tmp_path / "debian-13-generic-arm64.qcow2"]
-    for file in files:
-        file.write_text(file.name)
-    return files
-
-
-def in_directory(server: Server, path: str = "", **options: str) -> Request:
-    return Request(publisher="directory", mirrors=(f"{server.url}{path}",), **options)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("form", "algorithm", "checksum_file"),
-    [
-        ("gnu-text", "sha256", "SHA256SUMS"),
-        ("gnu-binary", "sha256", "SHA256SUMS"),
-        ("bsd", "sha256", "CHECKSUM"),
-        ("bsd", "sha512", "CHECKSUM"),
-        ("gnu-text", "sha512", "SHA512SUMS"),
-    ],
-)
-def test_a_directory_with_a_signed_checksum_file(
-    host: LocalHost, tmp_path: Path, keys: Keys, images: list[Path], form: str, algorithm: str, checksum_file: str
-) -> None:
-    root = plain_directory(tmp_path / "root", images, keys, form=form, algorithm=algorithm, checksum_file=checksum_file)
-    trust = Trust(keyring=str(keys.checksums.armored))
-    with serve(root) as server:
-        request = in_directory(
-            server, file_name=images[0].name, checksum_file=checksum_file, signature_file=f"{checksum_file}.gpg"
-        )
-        item = resolve_one(host, request, trust)
-        listed = offered(host, dataclasses.replace(request, file_name=""), trust)
-        with pytest.raises(BadRequestError, match=f"has no digest for debian-13.*{images[0].name}"):
-            resolve(host, dataclasses.replace(request, file_name="debian-13-generic-amd64.raw"), trust)
-    assert item.digest == f"{algorithm}:{hashlib.new(algorithm, images[0].read_bytes()).hexdigest()}"
-    assert item.urls == (f"{server.url}/{images[0].name}",)
-    assert (item.product, item.serial, item.size) == (f"{server.url}/", "", None)
-    assert (item.proof.method, item.proof.fingerprint) == ("signature", keys.checksums.fingerprint)
-    assert item.proof.file == f"{server.url}/{checksum_file}"
-    assert [each.name for each in listed] == [image.name for image in images]
-
-
-def test_a_directory_with_a_clear_signed_checksum_file(
-    host: LocalHost, tmp_path: Path, keys: Keys, images: list[Path]
-) -> None:
-    root = plain_directory(tmp_path / "root", images, form="bsd", checksum_file="CHECKSUM")
-    (root / "CHECKSUM").write_bytes(keys.clearsign(keys.checksums, b"# Fedora\n" + (root / "CHECKSUM").read_bytes()))
-    with serve(root) as server:
-        request = in_directory(server, file_name=images[0].name, checksum_file="CHECKSUM")
-        item = resolve_one(host, request, Trust(keyring=str(keys.binary)))
-        assert item.proof.fingerprint == keys.checksums.fingerprint
-        assert resolve_one(host, request, Trust("none")).digest == item.digest
-        with pytest.raises(VerificationError, match="is unknown"):
-            resolve(host, request, Trust(keyring=str(keys.streams.binary)))
-
-
-def test_an_unsigned_directory(host: LocalHost, tmp_path: Path, keys: Keys, images: list[Path]) -> None:
-    root = plain_directory(tmp_path / "root", images)
-    digest = f"sha256:{hashlib.sha256(images[0].read_bytes()).hexdigest()}"
-    with serve(root) as server:
-        request = in_directory(server, file_name=images[0].name)
-        with pytest.raises(TransferError, match=r"is there, but not its signature.*verify: none"):
-            resolve(host, request, Trust(keyring=str(keys.binary)))
-        with pytest.raises(BadRequestError, match="Give their file in the option keyring"):
-            resolve(host, request, Trust())
-        item = resolve_one(host, request, Trust("none"))
-        assert (item.digest, item.proof) == (digest, Proof("none", f"{server.url}/SHA256SUMS"))
-
-        (root / "SHA256SUMS").unlink()
-        assert resolve_one(host, request, Trust("none")).digest == ""
-        assert resolve_one(host, request, Trust("checksum", checksum=digest)).digest == digest
-
-
-def test_a_directory_has_names_not_paths(host: LocalHost) -> None:
-    with pytest.raises(BadRequestError, match="Put the directory into mirrors"):
-        resolve(host, Request("directory", ("http://127.0.0.1:9/",), file_name="../x"), Trust("none"))
