@@ -25,7 +25,6 @@ from ansible_collections.goldsmith.kvm.tests.integration.plays import Result, ru
 
 MODULE = "goldsmith.kvm.image_customize"
 MARK = "GOLDSMITH_TEST_OF"
-LOOPBACK_IN_APPLIANCE = "169.254.2.2"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB ops@example.com"
 HASH = "$6$salt$secretsecretsecret"
 VAULT_PASSWORD = "not a secret"

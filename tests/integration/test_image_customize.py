@@ -23,13 +23,12 @@ import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.files import hash_file
 from ansible_collections.goldsmith.kvm.tests.fixtures import base_image
-from ansible_collections.goldsmith.kvm.tests.fixtures.apt_repository import write_repository
+from ansible_collections.goldsmith.kvm.tests.fixtures.apt_repository import LOOPBACK_IN_APPLIANCE, write_repository
 from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import serve
 from ansible_collections.goldsmith.kvm.tests.integration.customizing import (
     HASH,
     KEY,
-    LOOPBACK_IN_APPLIANCE,
     MODULE,
     ODD,
     VAULT_PASSWORD,

@@ -19,6 +19,7 @@ import typing as t
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.fixtures.apt_repository import LOOPBACK_IN_APPLIANCE
 from tests.fixtures.build import build
 
 from .paths import CACHE, ROOT, RUN
@@ -27,9 +28,6 @@ DIRECTORY = RUN / "site"
 VARIABLES = DIRECTORY / "variables.json"
 _PORT = DIRECTORY / "port"
 _PID = DIRECTORY / "server.pid"
-
-APPLIANCE_VIEW_OF_HOST = "169.254.2.2"
-"""The build host's loopback as seen from libguestfs' appliance: the gateway of its user network."""
 
 
 class Site:
@@ -94,7 +92,7 @@ class Site:
                 f"{line}\n"
                 for line in (
                     "Types: deb",
-                    f"URIs: http://{APPLIANCE_VIEW_OF_HOST}:{port}/{apt['path']}",
+                    f"URIs: http://{LOOPBACK_IN_APPLIANCE}:{port}/{apt['path']}",
                     f"Suites: {apt['suite']}",
                     f"Components: {apt['component']}",
                     "Signed-By:",
