@@ -10,16 +10,12 @@ image are reached by scripts that quote them. The names are relative to the stag
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..common.errors import BadRequestError
 from ..recipe.operations import (
     Operation,
     Run,
-    SetHostname,
-    SetTimezone,
     StepOperations,
     Upload,
     Write,
@@ -28,7 +24,6 @@ from . import guest_scripts as guest
 
 BEGIN = "begin"
 """Name of the first script, beside the commands file."""
-_ONE_WORD = re.compile(r"[^\s:\\\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True)
@@ -79,28 +74,29 @@ class _Renderer:
 
     def add(self, step: StepOperations, operation: Operation) -> None:
         if isinstance(operation, Run):
-            self._script(step, operation.script, operation.timeout)
+            self._run(step, operation)
         elif isinstance(operation, Write):
             number = self._next(step)
             self.files[f"staged/contents/{number}"] = operation.content
             self._place(step, f"{guest.STAGED}/contents/{number}", operation)
-        elif isinstance(operation, Upload):
+        else:
             number = self._script(step, guest.require_directory(operation.dest))
             self.uploads[f"uploads/{number}"] = operation.source
             self.lines.append(f"upload uploads/{number}:{guest.UPLOADS}/{number}")
             self._place(step, f"{guest.UPLOADS}/{number}", operation)
-        elif isinstance(operation, SetHostname):
-            self._script(step, ":")
-            self.lines.append(f"hostname {_one_word(step, 'host name', operation.hostname)}")
-        elif isinstance(operation, SetTimezone):
-            timezone = _one_word(step, "time zone", operation.timezone)
-            self._script(step, guest.require_timezone(timezone))
-            self.lines.append(f"timezone {timezone}")
-        else:
-            user = _one_word(step, "user name", operation.user)
-            number = self._script(step, guest.require_user(user))
-            self.files[f"keys/{number}"] = operation.key.rstrip("\n") + "\n"
-            self.lines.append(f"ssh-inject {user}:file:keys/{number}")
+
+    def _run(self, step: StepOperations, operation: Run) -> None:
+        number = f"{len(self.steps) + 1:04}"
+        directory = f"{guest.STAGED}/files/{number}"
+        links = []
+        for name, text in operation.contents.items():
+            self.files[f"staged/files/{number}/{name}"] = text
+        for position, (name, source) in enumerate(operation.files.items()):
+            upload = f"{number}.{position}"
+            self.uploads[f"uploads/{upload}"] = source
+            self.lines.append(f"upload uploads/{upload}:{guest.UPLOADS}/{upload}")
+            links.append(f"mkdir -p {directory}\nln -s {guest.UPLOADS}/{upload} {directory}/{name}\n")
+        self._script(step, _with_files(directory, links, operation), operation.timeout)
 
     def _next(self, step: StepOperations) -> str:
         number = f"{len(self.steps) + 1:04}"
@@ -119,7 +115,7 @@ class _Renderer:
         self._script(step, guest.require_directory(operation.dest) + place)
 
 
-def _one_word(step: StepOperations, what: str, value: str) -> str:
-    if _ONE_WORD.fullmatch(value) and not value.startswith(("-", "#")):
-        return value
-    raise BadRequestError(f"step {step.label}: {value!r} is not a {what}", "Write it without blanks and colons")
+def _with_files(directory: str, links: list[str], operation: Run) -> str:
+    if not operation.files and not operation.contents:
+        return operation.script
+    return f"export FILES={directory}\n{''.join(links)}{operation.script}"

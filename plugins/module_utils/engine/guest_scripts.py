@@ -275,26 +275,3 @@ def place_file(source: str, dest: str, mode: str, owner: str, group: str) -> str
     """A script that gives a file of the private directory its place, replacing a file or link that is there."""
     own, of = shlex.quote(f"{owner}:{group}"), shlex.quote(dest)
     return f"chown {own} {source}\nchmod {shlex.quote(mode)} {source}\nmv -f -T -- {source} {of}\n"
-
-
-def require_user(user: str) -> str:
-    """A script that fails, in words, when the image has no such user."""
-    return (
-        f"if ! cut -d : -f 1 /etc/passwd | grep -qxF -e {shlex.quote(user)}; then\n"
-        f"  printf '%s\\n' {shlex.quote('the user ' + user + ' does not exist in the image')} >&2\n"
-        f"  exit 1\n"
-        f"fi\n"
-    )
-
-
-def require_timezone(timezone: str) -> str:
-    """A script that fails, in words, when the image does not know the time zone; Debian's name file is written."""
-    quoted = shlex.quote(timezone)
-    return (
-        f"if [ ! -e /usr/share/zoneinfo/{quoted} ]; then\n"
-        f"  printf '%s\\n' "
-        f"{shlex.quote('the image has no time zone ' + timezone + ': is the package tzdata installed?')} >&2\n"
-        f"  exit 1\n"
-        f"fi\n"
-        f"if [ -e /etc/timezone ]; then printf '%s\\n' {quoted} >/etc/timezone; fi\n"
-    )

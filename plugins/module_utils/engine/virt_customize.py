@@ -158,7 +158,7 @@ def _upload_bytes(commands: Commands) -> int:
     """Size of all files that are uploaded; StoreError for what is none."""
     for name, source in commands.uploads.items():
         if not os.path.isfile(source):
-            step = commands.steps[os.path.basename(name)]
+            step = commands.steps[os.path.basename(name).partition(".")[0]]
             raise StoreError(f"step {step.label}: the file {source} does not exist on this host, or is none")
     return sum(os.stat(source).st_size for source in commands.uploads.values())
 
@@ -169,6 +169,7 @@ def _stage(workdir: str, commands: Commands) -> None:
         os.makedirs(_below(workdir, directory), mode=0o700, exist_ok=True)
     files = {_COMMANDS: "".join(f"{line}\n" for line in commands.lines), **commands.files}
     for name, content in files.items():
+        os.makedirs(os.path.dirname(_below(workdir, name)), mode=0o700, exist_ok=True)
         with open(_below(workdir, name), "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             file.write(content)
     for name, source in commands.uploads.items():

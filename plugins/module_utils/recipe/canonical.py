@@ -16,28 +16,31 @@ import json
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
-from .model import Step
+from .model import Step, with_files
 
-RECIPE_SCHEMA = 1
+RECIPE_SCHEMA = 2
 """Raised when a step comes to mean something else than before, so that images are rebuilt."""
+
+_UNDECISIVE = frozenset({"network", "timeout"})
 
 Seal = Callable[[str], str]
 
 
 def canonical_step(step: Step, digests: Mapping[str, str], seal: Seal) -> dict[str, t.Any]:
-    """``{kind: options}`` of a step; ``digests`` has the digest of each file that the step names, by option.
+    """``{kind: options}`` of a step; ``digests`` has the digest of each file that the step names, by place.
 
-    Where a file comes from (``remote_src``) decides nothing and is left out.
+    What does not decide the result is left out: where a file comes from, how long the step may take, what it is called.
     """
+    kind = step.kind
+    if step.has_secret_files():
+        digests = {place: seal(digest) for place, digest in digests.items()}
     options: dict[str, t.Any] = {}
-    for name, value in sorted(step.options.items()):
-        if name in step.kind.secrets:
+    for name, value in sorted(with_files(kind, step.options, digests).items()):
+        if name in kind.secrets:
             options[name] = seal(canonical_json(value))
-        elif name in step.kind.files:
-            options[name] = digests[name]
-        elif not (name == "remote_src" and step.kind.files):
+        elif name not in _UNDECISIVE and not (name == "remote_src" and kind.files):
             options[name] = value
-    return {step.kind.name: options}
+    return {kind.name: options}
 
 
 def fingerprint(

@@ -9,9 +9,17 @@ import typing as t
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from .condition import Condition
 from .operations import Operation, StepOperations
 
 Options = Mapping[str, t.Any]
+
+FILE = "file"
+"""A file as it is, found as ansible.builtin.copy finds it."""
+TEMPLATE = "template"
+"""A file that is rendered on the controller, found as ansible.builtin.template finds it."""
+TREE = "tree"
+"""A file or a directory with all that is in it: what arrives is a tar archive of it."""
 
 
 def _as_given(options: Options) -> Options:
@@ -32,18 +40,21 @@ class StepKind:
     """The operations that the step comes down to. Options of ``files`` are paths on the host by then."""
     check: Callable[[Options], Options] = _as_given
     """Return valid options in their one canonical spelling. Raises BadRequestError, which need not name the step."""
-    files: frozenset[str] = frozenset()
-    """Options that name a file: on the controller, or on the target where the step's option ``remote_src`` is true."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Options that name a file, or a list of them, by what is made of it: :data:`FILE`, :data:`TEMPLATE`, :data:`TREE`.
+
+    They are on the controller, or on the target where the step's option ``remote_src`` is true. An option ``secret``
+    that is true makes their content a secret.
+    """
+    example: str = ""
+    """YAML of a list of steps, for the page of steps. All names of files in it are the reader's own."""
     rules: Mapping[str, t.Any] = field(default_factory=dict)
     """``mutually_exclusive``, ``required_one_of`` and their like, as in Ansible's argument spec."""
 
     @property
     def argument_spec(self) -> dict[str, t.Any]:
         """The options as Ansible's argument spec."""
-        return {
-            name: {key: value for key, value in spec.items() if key != "description"}
-            for name, spec in self.options.items()
-        }
+        return undocumented(self.options)
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -61,10 +72,17 @@ class Step:
     options: Options
     """Canonical values, defaults filled in; an option that was not given and has no default is not there."""
 
+    name: str = ""
+    """What the user calls it."""
+    condition: Condition | None = None
+    """For which bases it is meant; None: for all."""
+    timeout: int | None = None
+    """Seconds for the whole step."""
+
     @property
     def label(self) -> str:
-        """What logs and errors call it: ``3 (packages)``."""
-        return f"{self.index} ({self.kind.name})"
+        """What logs and errors call it: ``3 (packages)``, or ``3 (packages: Install the agents)``."""
+        return f"{self.index} ({self.kind.name}: {self.name})" if self.name else f"{self.index} ({self.kind.name})"
 
     @property
     def remote(self) -> bool:
@@ -72,18 +90,65 @@ class Step:
         return bool(self.options.get("remote_src"))
 
     def files(self) -> Iterator[tuple[str, str]]:
-        """Option and value of each file that the step names."""
+        """Place and value of each file that the step names; the place is ``src``, or ``src.0`` in a list."""
         for option in sorted(self.kind.files):
-            if option in self.options:
-                yield option, self.options[option]
+            value = self.options.get(option)
+            if isinstance(value, (list, tuple)):
+                yield from ((f"{option}.{number}", element) for number, element in enumerate(value))
+            elif value is not None:
+                yield option, value
 
-    def payload_key(self, option: str) -> str:
-        """What controller and target call the file of an option between them: ``2.upload.src``."""
-        return f"{self.index}.{self.kind.name}.{option}"
+    def file_kind(self, place: str) -> str:
+        """:data:`FILE`, :data:`TEMPLATE` or :data:`TREE`."""
+        return self.kind.files[place.partition(".")[0]]
+
+    def payload_key(self, place: str) -> str:
+        """What controller and target call the file of a place between them: ``2.upload.src``."""
+        return f"{self.index}.{self.kind.name}.{place}"
 
     def has_secrets(self) -> bool:
-        return any(option in self.options for option in self.kind.secrets)
+        return any(option in self.options for option in self.kind.secrets) or self.has_secret_files()
+
+    def has_secret_files(self) -> bool:
+        return bool(self.kind.files) and self.options.get("secret") is True
+
+    def secrets(self) -> frozenset[str]:
+        """Every text that is a secret."""
+        return frozenset(text for option in self.kind.secrets for text in _texts(self.options.get(option)))
 
     def operations(self, paths: Mapping[str, str]) -> StepOperations:
-        """The step as engines see it; ``paths`` has the path on the host of each file, by option."""
-        return StepOperations(self.index, self.kind.name, self.label, self.kind.render({**self.options, **paths}))
+        """The step as engines see it; ``paths`` has the path on the host of each file, by place."""
+        rendered = self.kind.render(with_files(self.kind, self.options, paths))
+        return StepOperations(self.index, self.kind.name, self.label, rendered, self.timeout, self.secrets())
+
+
+def undocumented(options: Mapping[str, Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """Ansible's argument spec of documented options, which may have options of their own."""
+    specs = {}
+    for name, spec in options.items():
+        specs[name] = {key: value for key, value in spec.items() if key != "description"}
+        if "options" in spec:
+            specs[name]["options"] = undocumented(spec["options"])
+    return specs
+
+
+def with_files(kind: StepKind, options: Options, values: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The options with the value of each place in the place of the file that the user named."""
+    filled = dict(options)
+    for option in kind.files:
+        given = options.get(option)
+        if isinstance(given, (list, tuple)):
+            filled[option] = [values[f"{option}.{number}"] for number in range(len(given))]
+        elif given is not None:
+            filled[option] = values[option]
+    return filled
+
+
+def _texts(value: t.Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for element in value:
+            yield from _texts(element)
+    elif value not in (None, ""):
+        yield str(value)

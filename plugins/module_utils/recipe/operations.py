@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -37,36 +38,18 @@ class Run:
     """Run a POSIX shell script as root inside the image's system; a failing command ends the build."""
 
     script: str
-    """Without ``#!`` line; engines run it with ``sh -eu``."""
+    """Without ``#!`` line; engines run it with ``sh -eu``, in ``/``. It finds what follows in the directory ``$FILES``."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Files of the host, by the name that each has in ``$FILES``."""
+    contents: Mapping[str, str] = field(default_factory=dict)
+    """Texts, by the name that each has in ``$FILES``. Like the script they never reach the image's disk."""
     network: bool = False
     """Whether it needs the network."""
     timeout: int | None = None
     """Seconds."""
 
 
-@dataclass(frozen=True)
-class SetHostname:
-    """The host name, written as the image's distribution does."""
-
-    hostname: str
-
-
-@dataclass(frozen=True)
-class SetTimezone:
-    """The time zone, a name of the tz database such as ``Europe/Oslo``."""
-
-    timezone: str
-
-
-@dataclass(frozen=True)
-class InjectSshKey:
-    """Append a public key to the ``authorized_keys`` of a user that exists in the image."""
-
-    user: str
-    key: str
-
-
-Operation = t.Union[Upload, Write, Run, SetHostname, SetTimezone, InjectSshKey]
+Operation = t.Union[Upload, Write, Run]
 
 
 @dataclass(frozen=True)
@@ -80,3 +63,7 @@ class StepOperations:
     label: str
     """What logs and errors call it: ``3 (packages)``."""
     operations: tuple[Operation, ...]
+    timeout: int | None = None
+    """Seconds for the whole step."""
+    secrets: frozenset[str] = frozenset()
+    """Texts that no log and no error may show."""

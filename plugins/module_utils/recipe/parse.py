@@ -12,8 +12,28 @@ from collections.abc import Iterable, Mapping
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..common.errors import BadRequestError
-from .model import Options, Step, StepKind
+from .condition import CONDITION_SPEC, Condition, parse_condition
+from .model import Options, Step, StepKind, undocumented
 from .registry import KINDS
+
+COMMON_OPTIONS: Mapping[str, Mapping[str, t.Any]] = {
+    "name": {"type": "str", "description": "What logs and errors call the step, beside its number."},
+    "condition": {
+        "type": "dict",
+        "options": CONDITION_SPEC,
+        "description": """
+            For which bases the step is meant. For others it is left out, as if it were not written.
+
+            What the base is, is known of an image that M(goldsmith.kvm.image_fetch) fetched or this module built; any
+            other is looked into once.
+        """,
+    },
+    "timeout": {
+        "type": "int",
+        "description": "Seconds that the step may take, within the time for the whole build.",
+    },
+}
+"""What may stand in a step's dictionary beside the one key that is its kind."""
 
 
 def steps_argument_spec() -> dict[str, t.Any]:
@@ -23,7 +43,8 @@ def steps_argument_spec() -> dict[str, t.Any]:
         "elements": "dict",
         "required": True,
         "options": {
-            name: {"type": "dict", "options": kind.argument_spec, **kind.rules} for name, kind in KINDS.items()
+            **undocumented(COMMON_OPTIONS),
+            **{name: {"type": "dict", "options": kind.argument_spec, **kind.rules} for name, kind in KINDS.items()},
         },
     }
 
@@ -44,7 +65,8 @@ def _parse(index: int, entry: t.Any) -> Step:
             "Write each step as a dictionary with one key, such as `packages: {install: [nginx]}`",
         )
     # AnsibleModule adds the keys of all other kinds, with None.
-    names = [name for name in entry if entry[name] is not None] or (list(entry) if len(entry) == 1 else [])
+    keys = [name for name in entry if name not in COMMON_OPTIONS]
+    names = [name for name in keys if entry[name] is not None] or (keys if len(keys) == 1 else [])
     for name in names:
         if name not in KINDS:
             raise BadRequestError(
@@ -52,11 +74,54 @@ def _parse(index: int, entry: t.Any) -> Step:
             )
     if len(names) != 1:
         raise BadRequestError(
-            f"{place} (step {index}) has to have exactly one key and has {', '.join(names) if names else 'none'}",
+            f"{place} (step {index}) has to have exactly one kind of step and has {', '.join(names) or 'none'}",
             "Write one step for each; they are carried out in their order" if names else _there_is(KINDS),
         )
     kind = KINDS[names[0]]
-    return Step(index, kind, _checked(index, kind, entry[kind.name]))
+    common = _common(place, index, entry)
+    return Step(index, kind, _checked(index, kind, entry[kind.name]), **common)
+
+
+def _common(place: str, index: int, entry: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What stands beside the kind, as fields of Step."""
+    name, timeout = entry.get("name") or "", entry.get("timeout")
+    if not isinstance(name, str) or any(character in name for character in "\n\r\0"):
+        raise BadRequestError(f"{place}.name (step {index}) has to be one line of text and is {name!r}")
+    if timeout is not None:
+        if not str(timeout).isdigit() or int(timeout) < 1:
+            raise BadRequestError(f"{place}.timeout (step {index}) has to be seconds from 1 on and is {timeout!r}")
+        timeout = int(timeout)
+    return {"name": name.strip(), "condition": _condition(place, index, entry.get("condition")), "timeout": timeout}
+
+
+def _condition(place: str, index: int, written: t.Any) -> Condition | None:
+    if written is None:
+        return None
+    place = f"{place}.condition"
+    if not isinstance(written, Mapping):
+        raise BadRequestError(
+            f"{place} (step {index}) is not a dictionary", "Write it as {distribution: [ubuntu], version: '24.04'}"
+        )
+    for name in written:
+        if name not in CONDITION_SPEC:
+            raise BadRequestError(
+                f"{place}.{name} (step {index}) is not an option of it{_nearest(name, CONDITION_SPEC)}",
+                _there_is(CONDITION_SPEC),
+            )
+    version = written.get("version")
+    if version is not None and not isinstance(version, str):
+        raise BadRequestError(
+            f"{place}.version (step {index}) has to be text and is {version!r}",
+            "Quote it: YAML takes 24.10 for the number 24.1",
+        )
+    given = {name: value for name, value in written.items() if value is not None}
+    result = ArgumentSpecValidator(undocumented(CONDITION_SPEC)).validate(given)
+    if result.error_messages:
+        raise BadRequestError(f"{place} (step {index}): {'; '.join(result.error_messages)}")
+    try:
+        return parse_condition(result.validated_parameters)
+    except BadRequestError as error:
+        raise BadRequestError(f"{place} (step {index}): {error.cause}", error.way_out) from error
 
 
 def _checked(index: int, kind: StepKind, options: t.Any) -> Options:

@@ -19,18 +19,13 @@ from .steps import (
     write,
 )
 
-KINDS: dict[str, StepKind] = {
-    module.KIND.name: module.KIND
-    for module in (
-        packages,
-        upload,
-        write,
-        run_command,
-        ssh_inject,
-        user,
-        hostname,
-        timezone,
-        systemd_unit,
-        disable_unattended_upgrades,
-    )
+GROUPS: dict[str, tuple[StepKind, ...]] = {
+    "Files": (upload.KIND, write.KIND),
+    "Packages": (packages.KIND, disable_unattended_upgrades.KIND),
+    "Users and access": (user.KIND, ssh_inject.KIND),
+    "System": (hostname.KIND, timezone.KIND, systemd_unit.KIND),
+    "Commands": (run_command.KIND,),
 }
+"""The kinds as the documentation groups them."""
+
+KINDS: dict[str, StepKind] = {kind.name: kind for kinds in GROUPS.values() for kind in kinds}

@@ -6,14 +6,28 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from ...common.errors import BadRequestError
 from ..model import Options, StepKind
-from ..operations import Operation, SetHostname
+from ..operations import Operation, Run
 
 # RFC 1123, section 2.1; Linux takes 64 bytes.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOSTNAME = re.compile(rf"(?=.{{1,64}}\Z){_LABEL}(?:\.{_LABEL})*")
+
+# The name in /etc/hosts follows, where Debian's installer puts it: at 127.0.1.1.
+_SCRIPT = r"""
+name=@NAME@
+old=
+if [ -s /etc/hostname ]; then read -r old </etc/hostname || :; fi
+printf '%s\n' "$name" >/etc/hostname
+chmod 0644 /etc/hostname
+if [ -n "$old" ] && [ -f /etc/hosts ]; then
+    pattern=$(printf '%s' "$old" | sed 's/[.]/[.]/g')
+    sed -E -i "/^127[.]0[.]1[.]1[[:space:]]/s/([[:space:]])$pattern([[:space:]]|$)/\\1$name\\2/" /etc/hosts
+fi
+"""
 
 
 def _check(options: Options) -> Options:
@@ -26,7 +40,7 @@ def _check(options: Options) -> Options:
 
 
 def _render(options: Options) -> tuple[Operation, ...]:
-    return (SetHostname(options["name"]),)
+    return (Run(_SCRIPT.replace("@NAME@", shlex.quote(options["name"]))),)
 
 
 KIND = StepKind(

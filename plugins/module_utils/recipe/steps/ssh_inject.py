@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from ..model import Options, StepKind
-from ..operations import InjectSshKey, Operation, Run
+from ..operations import Operation, Run
+from ..shell import authorized_keys
 from ..values import account_name, public_key
 
 
@@ -25,7 +26,7 @@ getent passwd {user} >/dev/null || {{
     exit 1
 }}
 """
-    return (Run(exists), InjectSshKey(user, options["key"]))
+    return (Run(exists + authorized_keys(user, [options["key"]])),)
 
 
 KIND = StepKind(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ...common.errors import BadRequestError
-from ..model import Options, StepKind
+from ..model import FILE, Options, StepKind
 from ..operations import Operation, Run, Upload, Write
 from ..values import single_line
 
@@ -111,7 +111,7 @@ KIND = StepKind(
             "description": "Whether it cannot be started at all. Without it, that stays as it is.",
         },
     },
-    files=frozenset({"src"}),
+    files={"src": FILE},
     rules={"mutually_exclusive": [["content", "src"]]},
     check=_check,
     render=_render,

@@ -6,12 +6,24 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from ...common.errors import BadRequestError
 from ..model import Options, StepKind
-from ..operations import Operation, SetTimezone
+from ..operations import Operation, Run
 
 _TIMEZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
+
+# /etc/timezone is Debian's, and only kept right where it is there.
+_SCRIPT = """\
+name=@NAME@
+if [ ! -e "/usr/share/zoneinfo/$name" ]; then
+    echo "the image has no time zone $name: is the package tzdata installed?" >&2
+    exit 1
+fi
+ln -sfT "/usr/share/zoneinfo/$name" /etc/localtime
+if [ -e /etc/timezone ]; then printf '%s\\n' "$name" >/etc/timezone; fi
+"""
 
 
 def _check(options: Options) -> Options:
@@ -23,7 +35,7 @@ def _check(options: Options) -> Options:
 
 
 def _render(options: Options) -> tuple[Operation, ...]:
-    return (SetTimezone(options["name"]),)
+    return (Run(_SCRIPT.replace("@NAME@", shlex.quote(options["name"]))),)
 
 
 KIND = StepKind(

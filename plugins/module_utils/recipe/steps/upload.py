@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 
-from ..model import Options, StepKind
+from ..model import FILE, Options, StepKind
 from ..operations import Operation, Upload
 from ..values import GROUP_OPTION, MODE_OPTION, OWNER_OPTION, absolute_path, checked_file, single_line
 
@@ -56,7 +56,7 @@ KIND = StepKind(
         "owner": OWNER_OPTION,
         "group": GROUP_OPTION,
     },
-    files=frozenset({"src"}),
+    files={"src": FILE},
     check=_check,
     render=_render,
 )

@@ -11,6 +11,7 @@ import shlex
 from ...common.errors import BadRequestError
 from ..model import Options, StepKind
 from ..operations import Operation, Run
+from ..shell import authorized_keys
 from ..values import absolute_path, account_name, public_key, single_line
 
 _SUDO = {"nopasswd": "ALL=(ALL:ALL) NOPASSWD:ALL", "password": "ALL=(ALL:ALL) ALL"}
@@ -52,7 +53,7 @@ getent group {group} >/dev/null || {{
         # By printf, which is part of the shell: no argument list ever shows it.
         script += f"printf '%s\\n' {shlex.quote(name + ':' + options['password_hash'])} | chpasswd --encrypted\n"
     if options["authorized_keys"]:
-        script += _keys(name, options["authorized_keys"])
+        script += authorized_keys(name, options["authorized_keys"])
     if "sudo" in options:
         script += _sudo(name, options["sudo"])
     return (Run(script),)
@@ -80,21 +81,6 @@ elif getent group {name} >/dev/null; then
 else
     useradd {shlex.join(new)} --user-group -- {name}
 fi
-"""
-
-
-def _keys(name: str, keys: list[str]) -> str:
-    return f"""\
-home=$(getent passwd {name} | cut -d : -f 6)
-group=$(id -g {name})
-[ -d "$home" ] || install -d -m 0750 -o {name} -g "$group" "$home"
-install -d -m 0700 -o {name} -g "$group" "$home/.ssh"
-file=$home/.ssh/authorized_keys
-[ -e "$file" ] || install -m 0600 -o {name} -g "$group" /dev/null "$file"
-if [ -n "$(tail -c 1 "$file")" ]; then echo >>"$file"; fi
-for key in {shlex.join(keys)}; do
-    grep -qxF -e "$key" "$file" || printf '%s\\n' "$key" >>"$file"
-done
 """
 
 

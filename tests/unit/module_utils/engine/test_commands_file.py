@@ -13,24 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import guest_scripts
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.commands_file import Commands, render
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations import (
-    InjectSshKey,
     Operation,
     Run,
-    SetHostname,
-    SetTimezone,
     StepOperations,
     Upload,
     Write,
 )
 
 # What virt-customize's parser of such files takes as meant: an operation, one blank, plain words.
-PLAIN_LINE = re.compile(
-    r"(run|copy-in|run-command|upload|hostname|timezone|ssh-inject) [A-Za-z0-9/._-][A-Za-z0-9/._: +-]*"
-)
+PLAIN_LINE = re.compile(r"(run|copy-in|run-command|upload) [A-Za-z0-9/._-][A-Za-z0-9/._: +-]*")
 NASTY = 'it\'s "odd": $HOME `id` \\\n# -x\\'
 
 
@@ -64,12 +58,6 @@ def test_the_frame() -> None:
                 "run-command sh /.goldsmith/ram/staged/run 0002",
             ],
         ),
-        (SetHostname("db-1.example"), ["run-command sh /.goldsmith/ram/staged/run 0001", "hostname db-1.example"]),
-        (SetTimezone("Etc/GMT+2"), ["run-command sh /.goldsmith/ram/staged/run 0001", "timezone Etc/GMT+2"]),
-        (
-            InjectSshKey("root", "ssh-ed25519 AAAA a b"),
-            ["run-command sh /.goldsmith/ram/staged/run 0001", "ssh-inject root:file:keys/0001"],
-        ),
     ],
 )
 def test_operations(operation: Operation, lines: list[str]) -> None:
@@ -77,10 +65,9 @@ def test_operations(operation: Operation, lines: list[str]) -> None:
 
 
 def test_contents_lie_in_files() -> None:
-    commands = commands_of(Write("secret", "/etc/motd"), Run("echo secret"), InjectSshKey("root", "key"))
+    commands = commands_of(Write("secret", "/etc/motd"), Run("echo secret"))
     assert commands.files["staged/contents/0001"] == "secret"
     assert commands.files["staged/scripts/0003"] == "echo secret\n"
-    assert commands.files["keys/0004"] == "key\n"
     assert not any("secret" in line for line in commands.lines)
     assert commands.uploads == {}
 
@@ -89,22 +76,6 @@ def test_numbers_lead_back_to_steps() -> None:
     first, second = (StepOperations(n, "run", f"{n} (run)", (Run("true"), Run("true"))) for n in (1, 2))
     commands = render([first, second], "magic", grow=False, network=False)
     assert commands.steps == {"0001": first, "0002": first, "0003": second, "0004": second}
-
-
-@pytest.mark.parametrize(
-    "operation",
-    [
-        SetHostname("two\nrun /tmp/x"),
-        SetHostname(""),
-        SetHostname("-x"),
-        SetHostname("a\\"),
-        SetTimezone("Europe Oslo"),
-        InjectSshKey("root:password", "key"),
-    ],
-)
-def test_values_that_cannot_be_written_down(operation: Operation) -> None:
-    with pytest.raises(BadRequestError, match=r"step 1 \(step\): .* is not a (host name|time zone|user name)"):
-        commands_of(operation)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -116,7 +87,6 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
             st.builds(Run, script=texts, timeout=st.none() | st.integers(1, 9999)),
             st.builds(Write, content=texts, dest=texts.map("/".__add__), owner=texts, group=texts),
             st.builds(Upload, source=texts, dest=texts.map("/".__add__), mode=texts),
-            st.builds(InjectSshKey, user=st.just("root"), key=texts),
         )
     )
 )
@@ -159,9 +129,6 @@ def test_what_is_missing_is_named() -> None:
     assert fails_with(guest_scripts.require_directory("/no where/x")) == (
         "the directory of /no where/x does not exist in the image\n"
     )
-    assert fails_with(guest_scripts.require_user("ubuntu.")) == "the user ubuntu. does not exist in the image\n"
-    assert "no time zone Mars/Base" in fails_with(guest_scripts.require_timezone("Mars/Base"))
-    subprocess.run(["sh", "-eu", "-c", guest_scripts.require_user("root")], check=True)
     subprocess.run(["sh", "-eu", "-c", guest_scripts.require_directory("/file")], check=True)
 
 

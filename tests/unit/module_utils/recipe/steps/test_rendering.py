@@ -15,11 +15,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations import (
-    InjectSshKey,
     Operation,
     Run,
-    SetHostname,
-    SetTimezone,
     Upload,
     Write,
 )
@@ -49,8 +46,6 @@ def operations(kind: str, options: dict[str, t.Any], **paths: str) -> tuple[Oper
             {"command": "make\n", "chdir": "/opt/it's", "timeout": 60, "network": False},
             [Run("cd -- '/opt/it'\"'\"'s'\nset +u\nmake\n", network=False, timeout=60)],
         ),
-        ("hostname", {"name": "golden.example"}, [SetHostname("golden.example")]),
-        ("timezone", {"name": "America/Argentina/Buenos_Aires"}, [SetTimezone("America/Argentina/Buenos_Aires")]),
         (
             "systemd_unit",
             {"name": "a@1.service", "src": "a", "enabled": True, "masked": False},
@@ -76,12 +71,12 @@ def test_what_a_step_comes_down_to(kind: str, options: dict[str, t.Any], expecte
 
 
 def test_a_key_is_injected_after_the_user_was_looked_for() -> None:
-    look, inject = operations("ssh_inject", {"user": "ubuntu", "key": KEY})
+    (look,) = operations("ssh_inject", {"user": "ubuntu", "key": KEY})
     assert isinstance(look, Run)
-    assert inject == InjectSshKey("ubuntu", KEY)
+    assert KEY.partition(" o")[0] in look.script
     # The script as it runs in an image, on a host that has root and no such user.
     for user, status in (("nobody-here", 1), ("root", 0)):
-        argv = ["sh", "-eu", "-c", look.script.replace("ubuntu", user)]
+        argv = ["sh", "-eu", "-c", look.script.partition("home=")[0].replace("ubuntu", user)]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert done.returncode == status
         assert ("does not exist in the image" in done.stderr) == ("cloud-init" in done.stderr) == bool(status)
