@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Booting an image in QEMU until it has told on its serial console what became of it. A minute and a half without KVM."""
+"""Booting an image in QEMU until it has told on its serial console what became of it: two minutes without KVM."""
 
 from __future__ import annotations
 

@@ -11,4 +11,4 @@ from .unit import run_pytest
 
 
 def run(log: Log, extra: list[str]) -> Tally:
-    return run_pytest(log, "integration", extra, timeout=1500, root=True)
+    return run_pytest(log, "integration", extra, timeout=3000, root=True)
