@@ -77,44 +77,6 @@ options:
     required: true
     # Begin of what tests/tools/step_docs.py writes
     suboptions:
-      packages:
-        description:
-          - Remove, upgrade and install packages of Debian or Ubuntu, in this order, from the repositories
-            that the image knows.
-          - The package lists are refreshed first, and the build stops when that fails for any of
-            the repositories.
-          - Services are not started. Configuration files that were changed stay as they are. Downloaded
-            packages are deleted again, and so are the package lists when the base had none.
-        type: dict
-        suboptions:
-          install:
-            description:
-              - 'Packages to install, as C(apt-get) takes them: V(nginx), V(nginx=1.24.0-2).'
-            type: list
-            elements: str
-            default: []
-          remove:
-            description:
-              - Packages to remove. Their configuration files stay.
-            type: list
-            elements: str
-            default: []
-          upgrade:
-            description:
-              - V(yes) upgrades what is installed and adds packages where that needs them, such
-                as those of a new kernel, but removes none.
-              - V(dist) may also remove packages (C(apt-get dist-upgrade)).
-            type: str
-            choices:
-              - 'no'
-              - 'yes'
-              - dist
-            default: 'no'
-          recommends:
-            description:
-              - Whether packages that others recommend are installed with them.
-            type: bool
-            default: false
       upload:
         description:
           - Put a file into the image, replacing what is there.
@@ -188,51 +150,53 @@ options:
               - Group of the image that the file belongs to.
             type: str
             default: root
-      run_command:
+      packages:
         description:
-          - 'Run shell commands as root inside the image, by its own C(sh -e): the first one that
-            fails stops the build.'
-          - The commands stand in the build record. A secret does not belong there.
-          - No service manager runs in the image. C(systemctl enable), C(disable) and C(mask) work,
-            C(start) does not.
+          - Remove, upgrade and install packages of Debian or Ubuntu, in this order, from the repositories
+            that the image knows.
+          - The package lists are refreshed first, and the build stops when that fails for any of
+            the repositories.
+          - Services are not started. Configuration files that were changed stay as they are. Downloaded
+            packages are deleted again, and so are the package lists when the base had none.
         type: dict
         suboptions:
-          command:
+          install:
             description:
-              - A command line, or a script of several lines.
+              - 'Packages to install, as C(apt-get) takes them: V(nginx), V(nginx=1.24.0-2).'
+            type: list
+            elements: str
+            default: []
+          remove:
+            description:
+              - Packages to remove. Their configuration files stay.
+            type: list
+            elements: str
+            default: []
+          upgrade:
+            description:
+              - V(yes) upgrades what is installed and adds packages where that needs them, such
+                as those of a new kernel, but removes none.
+              - V(dist) may also remove packages (C(apt-get dist-upgrade)).
             type: str
-            required: true
-          chdir:
+            choices:
+              - 'no'
+              - 'yes'
+              - dist
+            default: 'no'
+          recommends:
             description:
-              - Directory of the image to run it in.
-            type: str
-          timeout:
-            description:
-              - Seconds that it may take, within the time for the whole build.
-            type: int
-          network:
-            description:
-              - Whether it needs the network.
+              - Whether packages that others recommend are installed with them.
             type: bool
-            default: true
-      ssh_inject:
+            default: false
+      disable_unattended_upgrades:
         description:
-          - Append a public key to the C(authorized_keys) of a user that exists in the image.
-          - 'Ubuntu''s default user C(ubuntu) does not: cloud-init makes it at first boot. Give
-            its keys to cloud-init (C(ssh_authorized_keys) in the user-data or in a file of C(/etc/cloud/cloud.cfg.d)),
-            or make a user of your own with the step C(user).'
+          - 'Keep the image from upgrading itself. It has no options: write C({}).'
+          - C(unattended-upgrades.service), C(apt-daily.timer) and C(apt-daily-upgrade.timer) are
+            masked, also where the package is installed only later, and apt's periodic jobs are
+            switched off by C(/etc/apt/apt.conf.d/99-no-unattended-upgrades).
+          - 'These jobs race with cloud-init and with configuration management for dpkg''s lock
+            at first boot. Rebuild the image regularly instead, with C(packages: {upgrade: dist}).'
         type: dict
-        suboptions:
-          user:
-            description:
-              - Name of the user.
-            type: str
-            required: true
-          key:
-            description:
-              - The public key, one line of an C(authorized_keys) file.
-            type: str
-            required: true
       user:
         description:
           - Make a user, or bring one that exists to what is asked for. What is not named stays
@@ -291,6 +255,24 @@ options:
                 log and no record.
               - V(*) or V(!) locks the password.
             type: str
+      ssh_inject:
+        description:
+          - Append a public key to the C(authorized_keys) of a user that exists in the image.
+          - 'Ubuntu''s default user C(ubuntu) does not: cloud-init makes it at first boot. Give
+            its keys to cloud-init (C(ssh_authorized_keys) in the user-data or in a file of C(/etc/cloud/cloud.cfg.d)),
+            or make a user of your own with the step C(user).'
+        type: dict
+        suboptions:
+          user:
+            description:
+              - Name of the user.
+            type: str
+            required: true
+          key:
+            description:
+              - The public key, one line of an C(authorized_keys) file.
+            type: str
+            required: true
       hostname:
         description:
           - Set the host name.
@@ -352,15 +334,33 @@ options:
             description:
               - Whether it cannot be started at all. Without it, that stays as it is.
             type: bool
-      disable_unattended_upgrades:
+      run_command:
         description:
-          - 'Keep the image from upgrading itself. It has no options: write C({}).'
-          - C(unattended-upgrades.service), C(apt-daily.timer) and C(apt-daily-upgrade.timer) are
-            masked, also where the package is installed only later, and apt's periodic jobs are
-            switched off by C(/etc/apt/apt.conf.d/99-no-unattended-upgrades).
-          - 'These jobs race with cloud-init and with configuration management for dpkg''s lock
-            at first boot. Rebuild the image regularly instead, with C(packages: {upgrade: dist}).'
+          - 'Run shell commands as root inside the image, by its own C(sh -e): the first one that
+            fails stops the build.'
+          - The commands stand in the build record. A secret does not belong there.
+          - No service manager runs in the image. C(systemctl enable), C(disable) and C(mask) work,
+            C(start) does not.
         type: dict
+        suboptions:
+          command:
+            description:
+              - A command line, or a script of several lines.
+            type: str
+            required: true
+          chdir:
+            description:
+              - Directory of the image to run it in.
+            type: str
+          timeout:
+            description:
+              - Seconds that it may take, within the time for the whole build.
+            type: int
+          network:
+            description:
+              - Whether it needs the network.
+            type: bool
+            default: true
     # End of what tests/tools/step_docs.py writes
   size:
     description:

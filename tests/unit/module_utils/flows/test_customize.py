@@ -74,7 +74,7 @@ def test_what_is_published(workshop: Workshop, engine: ScribblingEngine) -> None
     assert record["fingerprint"] == result["fingerprint"]
     assert record["image"] == {"file": path.name, "digest": result["image"]["digest"], "size": result["image"]["size"]}
     assert record["base"] == {"serial": "20260905", "path": str(workshop.base), "digest": hash_file(str(workshop.base))}
-    assert record["recipe"]["steps"] == [{"run_command": {"command": "true", "network": True}}]
+    assert record["recipe"]["steps"] == [{"run_command": {"command": "true"}}]
     assert record["packages"]["added"] == {"hello": "2.10-3"}
     assert record["versions"] == {"scribbler": "1"}
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import typing as t
 
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,14 +17,15 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.canonical imp
     fingerprint,
     seal_with,
 )
-from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.model import Step
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.model import Step, StepKind
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations import Operation, Run
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.parse import parse_steps
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.registry import KINDS
 
 KEY = b"k" * 32
 ONE, OTHER = (f"sha256:{digit * 64}" for digit in "12")
 GOOD: dict[str, t.Any] = {"base_digest": ONE, "engine": "virt_customize", "size": None, "compression": "zstd"}
-PINNED = "sha256:8bfa74290b3ff0fb0a9f99554fc60ff9eca48b7cf33a9e835e8273b978aa8075"
+PINNED = "sha256:54b1224eccafa7577f65032e6122bcaa72c81dae89bd6bdb30727a999195b736"
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
 writes = st.fixed_dictionaries(
@@ -98,9 +100,20 @@ def test_a_secret_does_not_appear_and_still_matters(secret: str, key: bytes) -> 
 
 def test_every_step_that_names_files_gives_them_to_its_operations() -> None:
     for kind in KINDS.values():
-        for option in kind.files:
-            written = {"upload": {"src": "a", "dest": "/a"}, "systemd_unit": {"src": "a", "name": "a.service"}}
-            (step,) = parse_steps([{kind.name: written[kind.name]}])
-            assert isinstance(step, Step)
-            operations = step.operations({option: "/store/payload"}).operations
-            assert "/store/payload" in [getattr(operation, "source", None) for operation in operations]
+        for step in steps_with_files(kind):
+            paths = {place: f"/store/payload-{number}" for number, (place, dummy) in enumerate(step.files())}
+            given = [path for operation in step.operations(paths).operations for path in host_files(operation)]
+            assert set(paths.values()) <= set(given)
+
+
+def steps_with_files(kind: StepKind) -> list[Step]:
+    """Of a kind that may name files at least one that does."""
+    written = {"upload": {"src": "a", "dest": "/a"}, "systemd_unit": {"src": "a", "name": "a.service"}}
+    steps = [{kind.name: written[kind.name]}] if kind.name in written else yaml.safe_load(kind.example or "[]")
+    found = [step for step in parse_steps(steps) if step.kind is kind and list(step.files())]
+    assert bool(found) == bool(kind.files)
+    return found
+
+
+def host_files(operation: Operation) -> list[str]:
+    return list(operation.files.values()) if isinstance(operation, Run) else [getattr(operation, "source", "")]
