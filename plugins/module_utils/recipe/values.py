@@ -15,6 +15,7 @@ from ..common.errors import BadRequestError
 _MODE = re.compile(r"0?[0-7]{3,4}")
 # The default NAME_REGEX of adduser(8) and useradd(8) in Debian and Ubuntu.
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_ID = re.compile(r"[0-9]{1,10}")
 _PUBLIC_KEY = re.compile(
     r"(?:[^\s#].*\s)?(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp[0-9]+|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)"
     r"\s+[A-Za-z0-9+/]{40,}={0,3}(?:\s.*)?"
@@ -34,6 +35,19 @@ GROUP_OPTION: Mapping[str, t.Any] = {
     "type": "str",
     "default": "root",
     "description": "Group of the image that the file belongs to.",
+}
+IN_IMAGE_OPTION: Mapping[str, t.Any] = {
+    "type": "bool",
+    "default": False,
+    "description": """
+        Whether it is meant that the secret stays in the image, where everybody who has the image can read it. Without
+        it a secret is refused.
+    """,
+}
+REMOTE_SRC_OPTION: Mapping[str, t.Any] = {
+    "type": "bool",
+    "default": False,
+    "description": "Whether O(src) is a path on the target.",
 }
 
 
@@ -63,6 +77,23 @@ def file_path(option: str, value: str) -> str:
     return path
 
 
+def existing_path(option: str, value: str) -> str:
+    """The absolute path of something inside the image that is changed or taken away: not of all that is there."""
+    path = absolute_path(option, value).rstrip("/")
+    if not path:
+        raise BadRequestError(f"{option} is `/`, which is the whole image", "Name what lies below it")
+    return path
+
+
+def path_pattern(option: str, value: str) -> str:
+    """An absolute path with the wildcards of glob(7), and alternatives in braces as in csh(1)."""
+    if value.startswith("{"):
+        raise BadRequestError(f"{option} has to begin with `/` and is {value!r}", "Write the slash before the brace")
+    existing_path(option, value)
+    # A slash at the end stays: with it, a wildcard is for directories alone.
+    return absolute_path(option, value)
+
+
 def file_mode(value: t.Any) -> str:
     """``0644`` of ``"644"`` or ``"0644"``."""
     if not isinstance(value, str) or not _MODE.fullmatch(value):
@@ -81,6 +112,25 @@ def account_name(option: str, value: str) -> str:
             "Use up to 32 lower-case letters, digits, `_` and `-`, beginning with a letter",
         )
     return value
+
+
+def account_or_id(option: str, value: str) -> str:
+    """The name or the number of a user or a group."""
+    if _ID.fullmatch(value):
+        return str(int(value))
+    return account_name(option, value)
+
+
+def require_in_image(options: Mapping[str, t.Any], what: str) -> None:
+    """Refuse to leave a secret in the image where the user has not said, by :data:`IN_IMAGE_OPTION`, that it is meant.
+
+    ``what``: the secret, as in ``the API key``.
+    """
+    if not options["in_image"]:
+        raise BadRequestError(
+            f"{what} would stay in the image, and everybody who has the image could read it",
+            "Say in_image: true if it belongs there; otherwise hand it to each machine at boot, as by cloud-init",
+        )
 
 
 def public_key(option: str, value: str) -> str:
@@ -103,6 +153,6 @@ def checked_file(options: Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {
         **options,
         "mode": file_mode(options["mode"]),
-        "owner": account_name("owner", options["owner"]),
-        "group": account_name("group", options["group"]),
+        "owner": account_or_id("owner", options["owner"]),
+        "group": account_or_id("group", options["group"]),
     }
