@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.tree import write_archive
-from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.model import TREE, Step
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.model import TREE, Step, all_operations
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations import Operation, Run, Upload
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.parse import parse_steps
 
@@ -86,10 +86,11 @@ class Chroot:
 
         Files are those of the paths that the steps give. Templates are taken as they are; conditions are not asked.
         """
-        for step in parse_steps(steps):
-            with tempfile.TemporaryDirectory(prefix="chroot-") as directory:
-                paths = {place: _payload(step, place, path, directory) for place, path in step.files()}
-                for operation in step.operations(paths).operations:
+        with tempfile.TemporaryDirectory(prefix="chroot-") as directory:
+            parsed = parse_steps(steps)
+            paths = {step.index: _payloads(step, os.path.join(directory, str(step.index))) for step in parsed}
+            for step in all_operations(parsed, paths):
+                for operation in step.operations:
                     self._carry_out(operation)
 
     def _carry_out(self, operation: Operation) -> None:
@@ -132,6 +133,11 @@ class Chroot:
         if done.returncode:
             raise StepFailedError(done.stdout)
         return done.stdout
+
+
+def _payloads(step: Step, directory: str) -> dict[str, str]:
+    os.mkdir(directory)
+    return {place: _payload(step, place, path, directory) for place, path in step.files()}
 
 
 def _payload(step: Step, place: str, path: str, directory: str) -> str:

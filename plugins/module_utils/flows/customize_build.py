@@ -19,6 +19,7 @@ from ..common.stages import Stages
 from ..disk import qemu_img
 from ..engine import registry
 from ..engine.model import Build, Report
+from ..recipe.model import all_operations
 from ..recipe.operations import Run, StepOperations, Write
 from ..store.digests import recall_digest
 from ..store.files import hash_file, identity_of
@@ -105,7 +106,7 @@ class Builder:
             digest = self.plan.payload_digests[payload.key]
             path = os.path.abspath(payload.path) if payload.step.remote else payloads.path(digest)
             paths[payload.step.index][payload.option] = path
-        return [step.operations(paths[step.index]) for step in self.request.steps]
+        return all_operations(self.request.steps, paths)
 
     def _record(self) -> dict[str, t.Any]:
         """What is known before the launch, and stands in the image as well."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .condition import Condition
@@ -26,6 +26,10 @@ def _as_given(options: Options) -> Options:
     return options
 
 
+def _nothing(_options: Options) -> tuple[Operation, ...]:
+    return ()
+
+
 @dataclass(frozen=True)
 class StepKind:
     """One kind of step: what users may write, what it means, and what it comes down to."""
@@ -38,6 +42,8 @@ class StepKind:
     """Ansible's argument spec of each option, and beside it ``description``, as above."""
     render: Callable[[Options], tuple[Operation, ...]]
     """The operations that the step comes down to. Options of ``files`` are paths on the host by then."""
+    finish: Callable[[Options], tuple[Operation, ...]] = _nothing
+    """What follows after all steps of the recipe, the last step's first: it ends what was for the build only."""
     check: Callable[[Options], Options] = _as_given
     """Return valid options in their one canonical spelling. Raises BadRequestError, which need not name the step."""
     files: Mapping[str, str] = field(default_factory=dict)
@@ -118,8 +124,23 @@ class Step:
 
     def operations(self, paths: Mapping[str, str]) -> StepOperations:
         """The step as engines see it; ``paths`` has the path on the host of each file, by place."""
-        rendered = self.kind.render(with_files(self.kind, self.options, paths))
+        return self._operations(self.kind.render, paths)
+
+    def finishing(self, paths: Mapping[str, str]) -> StepOperations:
+        """What the step has to do when all steps are done; often nothing."""
+        return self._operations(self.kind.finish, paths)
+
+    def _operations(
+        self, render: Callable[[Options], tuple[Operation, ...]], paths: Mapping[str, str]
+    ) -> StepOperations:
+        rendered = render(with_files(self.kind, self.options, paths))
         return StepOperations(self.index, self.kind.name, self.label, rendered, self.timeout, self.secrets())
+
+
+def all_operations(steps: Sequence[Step], paths: Mapping[int, Mapping[str, str]]) -> list[StepOperations]:
+    """What a recipe comes down to; ``paths`` has those of each step, by its index."""
+    finishing = [step.finishing(paths[step.index]) for step in reversed(steps)]
+    return [*(step.operations(paths[step.index]) for step in steps), *(step for step in finishing if step.operations)]
 
 
 def undocumented(options: Mapping[str, Mapping[str, t.Any]]) -> dict[str, t.Any]:
