@@ -77,6 +77,31 @@ options:
     required: true
     # Begin of what tests/tools/step_docs.py writes
     suboptions:
+      name:
+        description:
+          - What logs and errors call the step, beside its number.
+        type: str
+      condition:
+        description:
+          - For which bases the step is meant. For others it is left out, as if it were not written.
+          - What the base is, is known of an image that M(goldsmith.kvm.image_fetch) fetched or
+            this module built; any other is looked into once.
+        type: dict
+        suboptions:
+          distribution:
+            description:
+              - Distributions, as C(ID) in the base's C(/etc/os-release) has them, such as V(ubuntu).
+            type: list
+            elements: str
+          version:
+            description:
+              - 'Versions, as C(VERSION_ID) there has them: one, as in V(24.04), or comparisons
+                with commas between them that all have to hold, as in V(>=22.04,<25).'
+            type: str
+      timeout:
+        description:
+          - Seconds that the step may take, within the time for the whole build.
+        type: int
       upload:
         description:
           - Put a file into the image, replacing what is there.

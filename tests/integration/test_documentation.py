@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from .example_steps import example_tasks
 from .examples import DOCUMENTS, ROOT, Example, Reader, blocks, examples
 from .plays import PLAYBOOK, environment, run_playbook
 
@@ -56,6 +57,17 @@ def test_an_example_of_the_guides(reader: Reader, example: Example) -> None:
 def test_the_examples_of_a_module(reader: Reader, module: str) -> None:
     played = reader.run(documented(f"goldsmith.kvm.{module}")["examples"])
     assert played.results
+
+
+def test_every_example_of_the_page_of_steps(reader: Reader) -> None:
+    """One play for all: each example is a task that customises a base in check mode."""
+    tasks = example_tasks(reader.directory)
+    assert tasks
+    played = reader.run(yaml.safe_dump(tasks))
+    assert played.tasks == [task["name"] for task in tasks]
+    wrong = {name: result["msg"] for name, result in zip(played.tasks, played.results) if result.get("failed")}
+    assert wrong == {}
+    assert all(result["steps"] for result in played.results)
 
 
 @pytest.mark.slow
