@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.goldsmith.kvm.tests.fixtures import dummy_images
+from ansible_collections.goldsmith.kvm.tests.fixtures import base_image, dummy_images
+from ansible_collections.goldsmith.kvm.tests.fixtures.apt_repository import write_repository
 from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
 from ansible_collections.goldsmith.kvm.tests.fixtures.mirror import Mirror, small_mirror
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import Server, serve
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
+from .chroot import userland
 from .examples import Example, Reader, examples, furnish
 from .fetching import Fetching
+from .promises import Place
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +71,21 @@ def built_example(reader: Reader) -> Example:
     example = next(example for example in examples() if example.title == "Build a golden image")
     reader.run(example.text, launch=True)
     return example
+
+
+@pytest.fixture(name="place", scope="module")
+def fixture_place(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[Place]:
+    """For steps in the chroot: files, and the apt repository."""
+    directory = tmp_path_factory.mktemp("promises")
+    with keys.session():
+        write_repository(directory / "tree" / "apt", keys)
+    with serve(directory / "tree") as server:
+        yield Place(directory / "files", f"{server.url}/apt", keys)
+
+
+@pytest.fixture(name="lower", scope="module")
+def fixture_lower() -> Iterator[dict[str, Path]]:
+    """The userland of the test base image, for Chroot.over."""
+    image = [image for image in base_image.ensure() if image.lineage == "server"][-1]
+    with userland(image.path) as lower:
+        yield lower

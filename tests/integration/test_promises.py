@@ -5,36 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.registry import KINDS
-from ansible_collections.goldsmith.kvm.tests.fixtures import base_image
-from ansible_collections.goldsmith.kvm.tests.fixtures.apt_repository import write_repository
-from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
-from ansible_collections.goldsmith.kvm.tests.fixtures.server import serve
-from ansible_collections.goldsmith.kvm.tests.integration.chroot import Chroot, userland
+from ansible_collections.goldsmith.kvm.tests.integration.chroot import Chroot
 from ansible_collections.goldsmith.kvm.tests.integration.promises import Place, promise
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(name="place", scope="module")
-def fixture_place(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[Place]:
-    directory = tmp_path_factory.mktemp("promises")
-    with keys.session():
-        write_repository(directory / "tree" / "apt", keys)
-    with serve(directory / "tree") as server:
-        yield Place(directory / "files", f"{server.url}/apt", keys)
-
-
-@pytest.fixture(name="lower", scope="module")
-def fixture_lower() -> Iterator[dict[str, Path]]:
-    image = [image for image in base_image.ensure() if image.lineage == "server"][-1]
-    with userland(image.path) as lower:
-        yield lower
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
