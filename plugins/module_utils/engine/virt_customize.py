@@ -73,7 +73,7 @@ class VirtCustomize:
         try:
             done = host.run(
                 _argv(_program(host), build, network),
-                environ=_environ(host, build.workdir, accelerator, network),
+                environ=launch_environ(host, build.workdir, accelerator, network),
                 cwd=build.workdir,
                 timeout=build.timeout,
             )
@@ -122,7 +122,8 @@ def _argv(program: str, build: Build, network: bool) -> list[str]:
     return argv
 
 
-def _environ(host: Host, workdir: str, accelerator: str, network: bool) -> dict[str, str]:
+def launch_environ(host: Host, workdir: str, accelerator: str, network: bool) -> dict[str, str]:
+    """What is added to the environment of a tool of libguestfs; ``workdir`` has the directories ``bin`` and ``tmp``."""
     environ = {
         "LIBGUESTFS_BACKEND": "direct",
         "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg" if accelerator == "tcg" else "",
