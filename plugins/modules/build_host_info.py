@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: build_host_info
 short_description: Tell what builds of golden images will use on a host, and what would stop them
-version_added: 0.2.0
+version_added: 0.1.0
 author: The goldsmith.kvm authors (@goldsmith-kvm)
 description:
   - Looks for the programs of M(goldsmith.kvm.image_customize) and M(goldsmith.kvm.image_fetch), for the kernel that
