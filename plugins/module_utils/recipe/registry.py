@@ -7,11 +7,21 @@ from __future__ import annotations
 
 from .model import StepKind
 from .steps import (
+    cloud_config,
     disable_unattended_upgrades,
+    firstboot,
+    firstboot_command,
+    firstboot_install,
+    group,
     hostname,
+    kernel_modules,
+    locale,
+    netplan,
+    ntp,
     packages,
     run_command,
     ssh_inject,
+    sysctl,
     systemd_unit,
     timezone,
     upload,
@@ -22,8 +32,19 @@ from .steps import (
 GROUPS: dict[str, tuple[StepKind, ...]] = {
     "Files": (upload.KIND, write.KIND),
     "Packages": (packages.KIND, disable_unattended_upgrades.KIND),
-    "Users and access": (user.KIND, ssh_inject.KIND),
-    "System": (hostname.KIND, timezone.KIND, systemd_unit.KIND),
+    "Users and access": (group.KIND, user.KIND, ssh_inject.KIND),
+    "System": (
+        hostname.KIND,
+        locale.KIND,
+        timezone.KIND,
+        ntp.KIND,
+        systemd_unit.KIND,
+        sysctl.KIND,
+        kernel_modules.KIND,
+        cloud_config.KIND,
+        netplan.KIND,
+    ),
+    "First boot": (firstboot.KIND, firstboot_command.KIND, firstboot_install.KIND),
     "Commands": (run_command.KIND,),
 }
 """The kinds as the documentation groups them."""

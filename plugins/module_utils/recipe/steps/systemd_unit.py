@@ -9,8 +9,9 @@ import re
 
 from ...common.errors import BadRequestError
 from ..model import FILE, Options, StepKind
-from ..operations import Operation, Run, Upload, Write
-from ..values import single_line
+from ..operations import Operation, Run
+from ..shell import fail
+from ..values import REMOTE_SRC_OPTION, single_line
 
 _TYPES = "service|socket|device|mount|automount|swap|target|path|timer|slice|scope"
 _UNIT = re.compile(rf"[A-Za-z0-9:_.\\@-]+\.(?:{_TYPES})")
@@ -44,29 +45,46 @@ def _check(options: Options) -> Options:
 
 
 def _render(options: Options) -> tuple[Operation, ...]:
-    name = options["name"]
-    directory = "/etc/systemd/system"
-    operations: list[Operation] = []
+    name, scope = options["name"], options["scope"]
+    # Offline, systemctl only edits links below /etc/systemd. The root's mount unit is called `-.mount`.
+    systemctl = "SYSTEMD_OFFLINE=1 systemctl" + (" --global" if scope == "user" else "")
+    script = ""
     if options.get("masked") is False:
-        operations.append(_systemctl("unmask", name))
-    if "drop_in" in options:
-        directory = f"{directory}/{name}.d"
-        operations.append(Run(f"mkdir -p -m 0755 '{directory}'\n"))
-    dest = f"{directory}/{options.get('drop_in', name)}"
-    if "content" in options:
-        operations.append(Write(options["content"], dest))
-    elif "src" in options:
-        operations.append(Upload(options["src"], dest))
+        script += f"{systemctl} unmask -- '{name}'\n"
+    has_file = "content" in options or "src" in options
+    if has_file:
+        directory = f"/etc/systemd/{scope}" + (f"/{name}.d" if "drop_in" in options else "")
+        dest = f"{directory}/{options.get('drop_in', name)}"
+        script += f"mkdir -p -m 0755 '{directory}'\ninstall -T -m 0644 \"$FILES/unit\" '{dest}'\n"
+    if options.get("enabled") is False:
+        script += f"{systemctl} disable -- '{name}'\n"
+    elif options.get("enabled"):
+        script += _enable(systemctl, name)
+    # Last, because a mask hides from `disable` what it would have to take away.
     if options.get("masked"):
-        operations.append(_systemctl("mask", name))
-    if "enabled" in options:
-        operations.append(_systemctl("enable" if options["enabled"] else "disable", name))
-    return tuple(operations)
+        script += f"{systemctl} mask -- '{name}'\n"
+    return (
+        Run(
+            script,
+            files={"unit": options["src"]} if "src" in options else {},
+            contents={"unit": options["content"]} if "content" in options else {},
+        ),
+    )
 
 
-def _systemctl(verb: str, name: str) -> Run:
-    # Offline, systemctl only edits the links below /etc/systemd/system. The root's mount unit is called `-.mount`.
-    return Run(f"SYSTEMD_OFFLINE=1 systemctl {verb} -- '{name}'\n")
+def _enable(systemctl: str, name: str) -> str:
+    """To systemctl it is no error that a unit says nothing of when it starts."""
+    failed = fail(
+        f"the unit {name} cannot be enabled", "put its file in by this step, or install its package before it"
+    )
+    static = fail(
+        f"the unit {name} has no section [Install], so that enabling it does nothing",
+        "give it one, such as WantedBy=multi-user.target, or leave out enabled",
+    )
+    return f"""\
+{systemctl} enable -- '{name}' || {failed}
+case $({systemctl} is-enabled -- '{name}' || :) in static) {static} ;; esac
+"""
 
 
 KIND = StepKind(
@@ -74,7 +92,8 @@ KIND = StepKind(
     description="""
         Put in a systemd unit or a drop-in for one, and say whether it starts at boot.
 
-        No service manager runs in the image; nothing is started or stopped.
+        No service manager runs in the image; nothing is started or stopped. A template, such as C(web@.service), is put
+        in by that name, and its instances, such as C(web@1.service), are enabled by theirs.
     """,
     options={
         "name": {
@@ -90,11 +109,7 @@ KIND = StepKind(
             "type": "str",
             "description": "The same, as a file of the controller, which is found as in C(upload).",
         },
-        "remote_src": {
-            "type": "bool",
-            "default": False,
-            "description": "Whether O(src) is a path on the target.",
-        },
+        "remote_src": REMOTE_SRC_OPTION,
         "drop_in": {
             "type": "str",
             "description": """
@@ -106,6 +121,15 @@ KIND = StepKind(
             "type": "bool",
             "description": "Whether it starts at boot. Without it, that stays as it is.",
         },
+        "scope": {
+            "type": "str",
+            "choices": ["system", "user"],
+            "default": "system",
+            "description": """
+                V(user): a unit of each user's own service manager, in C(/etc/systemd/user). O(enabled) and O(masked)
+                then hold for all users, as by C(systemctl --global).
+            """,
+        },
         "masked": {
             "type": "bool",
             "description": "Whether it cannot be started at all. Without it, that stays as it is.",
@@ -115,4 +139,23 @@ KIND = StepKind(
     rules={"mutually_exclusive": [["content", "src"]]},
     check=_check,
     render=_render,
+    example="""\
+- systemd_unit:
+    name: web.service
+    content: |
+      [Unit]
+      Wants=network-online.target
+      After=network-online.target
+      [Service]
+      ExecStart=/usr/local/bin/web
+      [Install]
+      WantedBy=multi-user.target
+    enabled: true
+- systemd_unit:
+    name: ssh.service
+    drop_in: 10-restart.conf
+    content: |
+      [Service]
+      Restart=always
+""",
 )

@@ -48,20 +48,13 @@ def operations(kind: str, options: dict[str, t.Any], **paths: str) -> tuple[Oper
         ),
         (
             "systemd_unit",
-            {"name": "a@1.service", "src": "a", "enabled": True, "masked": False},
+            {"name": "-.mount", "drop_in": "x.conf", "content": "[Unit]\n"},
             [
-                Run("SYSTEMD_OFFLINE=1 systemctl unmask -- 'a@1.service'\n"),
-                Upload("/store/1", "/etc/systemd/system/a@1.service"),
-                Run("SYSTEMD_OFFLINE=1 systemctl enable -- 'a@1.service'\n"),
-            ],
-        ),
-        (
-            "systemd_unit",
-            {"name": "-.mount", "drop_in": "x.conf", "content": "[Unit]\n", "masked": True},
-            [
-                Run("mkdir -p -m 0755 '/etc/systemd/system/-.mount.d'\n"),
-                Write("[Unit]\n", "/etc/systemd/system/-.mount.d/x.conf"),
-                Run("SYSTEMD_OFFLINE=1 systemctl mask -- '-.mount'\n"),
+                Run(
+                    "mkdir -p -m 0755 '/etc/systemd/system/-.mount.d'\n"
+                    "install -T -m 0644 \"$FILES/unit\" '/etc/systemd/system/-.mount.d/x.conf'\n",
+                    contents={"unit": "[Unit]\n"},
+                )
             ],
         ),
     ],
@@ -131,7 +124,10 @@ def test_no_value_of_a_user_is_read_as_shell(comment: str, shell: str, password:
         }.items():
             (programs / name).write_text(f"#!/bin/sh\n{script}\n")
             (programs / name).chmod(0o755)
-        environ = {"PATH": f"{programs}:/usr/bin:/bin"}
+        (Path(directory) / "files").mkdir()
+        for name, text in run.contents.items():
+            (Path(directory) / "files" / name).write_text(text)
+        environ = {"PATH": f"{programs}:/usr/bin:/bin", "FILES": f"{directory}/files"}
         subprocess.run(["sh", "-eu", "-c", run.script], cwd=work, env=environ, check=True)
         arguments = Path(directory, "arguments").read_bytes().decode().split("\0")
         assert arguments[arguments.index("--comment") + 1] == comment
@@ -163,9 +159,9 @@ def test_what_apt_get_is_told(options: dict[str, t.Any], network: bool, commands
     assert ("apt-get --quiet update" in run.script) == run.network == network
 
 
-def test_a_password_hash_is_no_argument_of_a_program() -> None:
-    (run,) = operations("user", {"name": "ops", "password_hash": HASH})
+@pytest.mark.parametrize(("option", "value"), [("password_hash", HASH), ("password", "it's: secret")])
+def test_a_password_is_no_argument_of_a_program(option: str, value: str) -> None:
+    (run,) = operations("user", {"name": "ops", option: value})
     assert isinstance(run, Run)
-    (line,) = (line for line in run.script.splitlines() if HASH in line)
-    assert line.startswith("printf '%s\\n' ")
-    assert line.endswith(" | chpasswd --encrypted")
+    assert value not in run.script
+    assert run.contents == {"password": f"ops:{value}\n"}

@@ -1,0 +1,64 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files in directories such as ``/etc/sysctl.d``: their names, and what is written into them."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from collections.abc import Mapping
+
+from ..common.errors import BadRequestError
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+# What YAML 1.1 refuses or takes for a line break, and JSON leaves as it is.
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_ENDINGS = (".conf", ".cfg", ".yaml", ".yml")
+
+DROP_IN_NAME_OPTION: Mapping[str, t.Any] = {"type": "str", "required": True}
+
+
+def drop_in_name(option: str, value: str) -> str:
+    """The name of a drop-in without what it ends in."""
+    if not _NAME.fullmatch(value):
+        raise BadRequestError(
+            f"{option} is no name for a file: {value!r}",
+            "Use up to 100 letters, digits, `_`, `-` and `.`, beginning with none of the last two, such as 90-local",
+        )
+    for ending in _ENDINGS:
+        if value.endswith(ending):
+            raise BadRequestError(f"{option} is {value!r}, and {ending} is added to it", f"Leave out the {ending}")
+    return value
+
+
+def document(place: str, value: t.Any) -> t.Any:
+    """What JSON can say, as it is; raises BadRequestError that names the place of what it cannot."""
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, (str, int)) or isinstance(key, bool):
+                raise BadRequestError(f"{place} has the key {key!r}, which is no text", "Quote it")
+        return {str(key): document(f"{place}.{key}", entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [document(f"{place}[{number}]", entry) for number, entry in enumerate(value)]
+    # YAML 1.1 takes a number without a point, such as 1e-07, for text; so are the infinite ones.
+    if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and "." in repr(value)):
+        return value
+    raise BadRequestError(
+        f"{place} is neither text nor number, true, false, list or dictionary: {value!r}",
+        "Quote it; YAML reads 2026-01-31 as a date",
+    )
+
+
+def yaml_of(value: t.Any, comment: str) -> str:
+    """A document as YAML: JSON is YAML, and needs no library on the target.
+
+    ``comment`` is a line at its beginning.
+    """
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+    return f"# {comment}\n{_UNPRINTABLE.sub(_escaped, text)}\n"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
