@@ -13,9 +13,12 @@ from collections.abc import Mapping
 from ..common.errors import BadRequestError
 
 _MODE = re.compile(r"0?[0-7]{3,4}")
+_SYMBOLIC_MODE = re.compile(r"(?:[ugoa]*[-+=](?:[rwxXst]*|[ugo]))(?:,[ugoa]*[-+=](?:[rwxXst]*|[ugo]))*")
 # The default NAME_REGEX of adduser(8) and useradd(8) in Debian and Ubuntu.
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _ID = re.compile(r"[0-9]{1,10}")
+# crypt(5): `$id$…`, or none that any password has.
+_PASSWORD_HASH = re.compile(r"\$[0-9a-z]+\$[^\s:]+|[!*]")
 _PUBLIC_KEY = re.compile(
     r"(?:[^\s#].*\s)?(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp[0-9]+|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)"
     r"\s+[A-Za-z0-9+/]{40,}={0,3}(?:\s.*)?"
@@ -55,6 +58,13 @@ def single_line(option: str, value: str) -> str:
     """Text without line breaks and NUL bytes, not empty."""
     if not value.strip() or any(character in value for character in "\n\r\0"):
         raise BadRequestError(f"{option} has to be one line of text and is {value!r}")
+    return value
+
+
+def text_line(option: str, value: str) -> str:
+    """One line of a file, which may be empty."""
+    if any(character in value for character in "\n\r\0"):
+        raise BadRequestError(f"{option} has to be a single line and is {value!r}", "Write one step for each line")
     return value
 
 
@@ -104,6 +114,13 @@ def file_mode(value: t.Any) -> str:
     return f"{int(value, 8):04o}"
 
 
+def file_permissions(value: t.Any) -> str:
+    """What chmod(1) takes: octal as in :func:`file_mode`, or symbolic such as ``u=rwX,go=rX``."""
+    if isinstance(value, str) and _SYMBOLIC_MODE.fullmatch(value):
+        return value
+    return file_mode(value)
+
+
 def account_name(option: str, value: str) -> str:
     """The name of a user or a group."""
     if not _ACCOUNT.fullmatch(value):
@@ -119,6 +136,16 @@ def account_or_id(option: str, value: str) -> str:
     if _ID.fullmatch(value):
         return str(int(value))
     return account_name(option, value)
+
+
+def password_hash(option: str, value: str) -> str:
+    """The hash of a password, as crypt(5) has it; what it is, is not told."""
+    if not _PASSWORD_HASH.fullmatch(value):
+        raise BadRequestError(
+            f"{option} is not a hash of crypt(5)",
+            "Make one with the filter `ansible.builtin.password_hash('sha512')`, or by `openssl passwd -6`",
+        )
+    return value
 
 
 def require_in_image(options: Mapping[str, t.Any], what: str) -> None:

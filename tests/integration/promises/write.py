@@ -15,9 +15,10 @@ OWNED = {"mode": "0640", "owner": "daemon", "group": "adm"}
 
 def steps(place: Place) -> list[dict[str, t.Any]]:
     return [
-        {"run_command": {"command": "mkdir -p /srv/promises/write", "network": False}},
+        {"mkdir": {"path": "/srv/promises/write"}},
         {"write": {"dest": "/srv/promises/write/odd", "content": ODD, **OWNED}},
         {"write": {"dest": "/srv/promises/write/empty", "content": ""}},
+        {"write": {"dest": "/srv/promises/write/secret", "secret_content": "s3cret\n", "in_image": True}},
     ]
 
 
@@ -26,3 +27,4 @@ def check(root: Path) -> None:
     assert odd.read_text() == ODD
     assert (stat.S_IMODE(odd.stat().st_mode), odd.stat().st_uid, odd.stat().st_gid) == (0o640, 1, 4)
     assert (root / "srv/promises/write/empty").read_bytes() == b""
+    assert (root / "srv/promises/write/secret").read_text() == "s3cret\n"

@@ -16,16 +16,15 @@ from ..operations import Operation, Run
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOSTNAME = re.compile(rf"(?=.{{1,64}}\Z){_LABEL}(?:\.{_LABEL})*")
 
-# The name in /etc/hosts follows, where Debian's installer puts it: at 127.0.1.1.
+# Debian's installer puts the name into /etc/hosts as well, at 127.0.1.1.
 _SCRIPT = r"""
 name=@NAME@
 old=
-if [ -s /etc/hostname ]; then read -r old </etc/hostname || :; fi
+if [ -f /etc/hostname ]; then read -r old </etc/hostname || :; fi
 printf '%s\n' "$name" >/etc/hostname
-chmod 0644 /etc/hostname
 if [ -n "$old" ] && [ -f /etc/hosts ]; then
-    pattern=$(printf '%s' "$old" | sed 's/[.]/[.]/g')
-    sed -E -i "/^127[.]0[.]1[.]1[[:space:]]/s/([[:space:]])$pattern([[:space:]]|$)/\\1$name\\2/" /etc/hosts
+    export name old
+    perl -p -i -e 's/(?<!\S)\Q$ENV{old}\E(?!\S)/$ENV{name}/ if /^127\.0\.1\.1\s/' /etc/hosts
 fi
 """
 
@@ -46,11 +45,15 @@ def _render(options: Options) -> tuple[Operation, ...]:
 KIND = StepKind(
     name="hostname",
     description="""
-        Set the host name.
+        Set the host name, in C(/etc/hostname) and, where C(/etc/hosts) has the old one at C(127.0.1.1), there.
 
         Every clone starts with it. In an image with cloud-init a host name from the metadata replaces it at boot.
     """,
     options={"name": {"type": "str", "required": True, "description": "The host name."}},
     check=_check,
     render=_render,
+    example="""
+        - hostname:
+            name: build-base
+    """,
 )

@@ -8,59 +8,65 @@ from __future__ import annotations
 import shlex
 
 from ...common.errors import BadRequestError
+from ..command import COMMAND_OPTIONS, checked_command, run_command
 from ..model import Options, StepKind
-from ..operations import Operation, Run
-from ..values import absolute_path
+from ..operations import Operation
 
 
 def _check(options: Options) -> Options:
-    if not options["command"].strip() or "\0" in options["command"]:
+    if "argv" in options:
+        argv = options["argv"]
+        if not argv or not argv[0].strip() or argv[0].startswith("-"):
+            raise BadRequestError("argv has to begin with a program", "Write it as [program, argument, …]")
+        if any("\0" in argument for argument in argv):
+            raise BadRequestError("argv has a NUL byte, which no argument can hold")
+    elif not options["command"].strip() or "\0" in options["command"]:
         raise BadRequestError("command has to be a shell command and is empty or holds a NUL byte")
-    if options.get("timeout", 1) < 1:
-        raise BadRequestError(f"timeout has to be at least 1 second and is {options['timeout']}")
-    if "chdir" in options:
-        return {**options, "chdir": absolute_path("chdir", options["chdir"])}
-    return options
+    return checked_command(options)
 
 
 def _render(options: Options) -> tuple[Operation, ...]:
-    script = ""
-    if "chdir" in options:
-        script += f"cd -- {shlex.quote(options['chdir'])}\n"
+    if "argv" in options:
+        return (run_command(options, f"unset FILES\nexec {shlex.join(options['argv'])}\n"),)
     # Users' commands are as they wrote them for virt-customize, which runs them without `-u`.
-    script += f"set +u\n{options['command'].rstrip()}\n"
-    return (Run(script, network=options["network"], timeout=options.get("timeout")),)
+    return (run_command(options, f"unset FILES\nset +u\n{options['command'].rstrip()}\n"),)
 
 
 KIND = StepKind(
     name="run_command",
     description="""
-        Run shell commands as root inside the image, by its own C(sh -e): the first one that fails stops the build.
+        Run shell commands as root inside the image, by its own C(sh -e), where the first one that fails stops the
+        build; or one program with its arguments, without a shell.
 
-        The commands stand in the build record. A secret does not belong there.
+        The commands stand in the build record. A secret does not belong there, but in O(secrets).
 
         No service manager runs in the image. C(systemctl enable), C(disable) and C(mask) work, C(start) does not.
     """,
     options={
         "command": {
             "type": "str",
-            "required": True,
             "description": "A command line, or a script of several lines.",
         },
-        "chdir": {
-            "type": "str",
-            "description": "Directory of the image to run it in.",
+        "argv": {
+            "type": "list",
+            "elements": "str",
+            "description": "A program and its arguments, which no shell reads.",
         },
-        "timeout": {
-            "type": "int",
-            "description": "Seconds that it may take, within the time for the whole build.",
-        },
-        "network": {
-            "type": "bool",
-            "default": True,
-            "description": "Whether it needs the network.",
-        },
+        **COMMAND_OPTIONS,
     },
+    rules={"mutually_exclusive": [["command", "argv"]], "required_one_of": [["command", "argv"]]},
     check=_check,
     render=_render,
+    example="""
+        - run_command:
+            command: |
+              curl -fsS "https://example.com/enrol?token=$TOKEN" -o /etc/example/enrolment
+              chmod 0600 /etc/example/enrolment
+            secrets:
+              TOKEN: "{{ vault_enrolment_token }}"
+            timeout: 60
+        - run_command:
+            argv: [update-alternatives, --set, editor, /usr/bin/vim.tiny]
+            network: false
+    """,
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..model import Options, StepKind
 from ..operations import Operation, Run
-from ..shell import authorized_keys
+from ..shell import authorized_keys, fail
 from ..values import account_name, public_key
 
 
@@ -17,16 +17,13 @@ def _check(options: Options) -> Options:
 
 def _render(options: Options) -> tuple[Operation, ...]:
     user = options["user"]
-    exists = f"""\
-getent passwd {user} >/dev/null || {{
-    echo 'the user {user} does not exist in the image' >&2
-    echo 'If cloud-init makes it at first boot, as it makes ubuntu, give the key to cloud-init: as' >&2
-    echo 'ssh_authorized_keys in the user-data, or in a file of /etc/cloud/cloud.cfg.d by a step write' >&2
-    echo 'Otherwise make the user by a step user before this one' >&2
-    exit 1
-}}
-"""
-    return (Run(exists + authorized_keys(user, [options["key"]])),)
+    missing = fail(
+        f"the user {user} does not exist in the image",
+        "A default user such as ubuntu is made by cloud-init at first boot, and gets its keys from it:",
+        "give them by the option ssh_authorized_keys of the step cloud_config, or in the user-data",
+        "Otherwise make the user by a step user before this one",
+    )
+    return (Run(f"getent passwd {user} >/dev/null || {missing}\n{authorized_keys(user, [options['key']])}"),)
 
 
 KIND = StepKind(
@@ -34,9 +31,9 @@ KIND = StepKind(
     description="""
         Append a public key to the C(authorized_keys) of a user that exists in the image.
 
-        Ubuntu's default user C(ubuntu) does not: cloud-init makes it at first boot. Give its keys to cloud-init
-        (C(ssh_authorized_keys) in the user-data or in a file of C(/etc/cloud/cloud.cfg.d)), or make a user of your
-        own with the step C(user).
+        The default user of cloud images, C(ubuntu) or C(debian), does not: cloud-init makes it at first boot. Give its
+        keys to cloud-init, by the option C(ssh_authorized_keys) of the step C(cloud_config) or in the user-data, or
+        make a user of your own with the step C(user).
     """,
     options={
         "user": {
@@ -53,4 +50,9 @@ KIND = StepKind(
     },
     check=_check,
     render=_render,
+    example="""
+        - ssh_inject:
+            user: root
+            key: "{{ lookup('file', '~/.ssh/id_ed25519.pub') }}"
+    """,
 )

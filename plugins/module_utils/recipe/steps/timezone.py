@@ -52,4 +52,8 @@ KIND = StepKind(
     },
     check=_check,
     render=_render,
+    example="""
+        - timezone:
+            name: Etc/UTC
+    """,
 )
