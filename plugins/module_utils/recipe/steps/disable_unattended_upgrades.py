@@ -8,6 +8,9 @@ from __future__ import annotations
 from ..model import Options, StepKind
 from ..operations import Operation, Run, Write
 
+CONFIGURATION = "/etc/apt/apt.conf.d/99-no-unattended-upgrades"
+UNITS = "unattended-upgrades.service apt-daily.timer apt-daily-upgrade.timer"
+
 _APT_CONFIGURATION = """\
 // This image is rebuilt with updates; it does not upgrade itself.
 APT::Periodic::Enable "0";
@@ -18,9 +21,9 @@ APT::Periodic::Unattended-Upgrade "0";
 
 def _render(_options: Options) -> tuple[Operation, ...]:
     return (
-        Run("SYSTEMD_OFFLINE=1 systemctl mask unattended-upgrades.service apt-daily.timer apt-daily-upgrade.timer\n"),
+        Run(f"SYSTEMD_OFFLINE=1 systemctl mask {UNITS}\n"),
         # Files of apt.conf.d are read in their order, and the last one counts.
-        Write(_APT_CONFIGURATION, "/etc/apt/apt.conf.d/99-no-unattended-upgrades"),
+        Write(_APT_CONFIGURATION, CONFIGURATION),
     )
 
 
@@ -37,5 +40,8 @@ KIND = StepKind(
         image regularly instead, with C(packages: {upgrade: dist}).
     """,
     options={},
+    example="""\
+- disable_unattended_upgrades: {}
+""",
     render=_render,
 )

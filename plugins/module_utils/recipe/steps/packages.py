@@ -5,98 +5,98 @@
 
 from __future__ import annotations
 
-import re
 import shlex
+from collections.abc import Sequence
 
 from ...common.errors import BadRequestError
+from .. import apt
 from ..model import Options, StepKind
 from ..operations import Operation, Run
 
-# Names as in Debian Policy 5.6.1, with apt-get's own suffixes for architecture, task, version and release.
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](?::[a-z0-9-]+)?\^?(?:[=/][A-Za-z0-9.+:~-]+)?")
-
-_APT_GET = (
-    "apt-get --quiet --assume-yes --option Dpkg::Use-Pty=0"
-    " --option Dpkg::Options::=--force-confdef --option Dpkg::Options::=--force-confold"
+_LISTS = ("install", "remove", "purge", "hold", "unhold")
+_CONTRADICTIONS = (
+    ("install", "remove", "both installed and removed"),
+    ("install", "purge", "both installed and purged"),
+    ("remove", "purge", "both removed and purged, which removes as well"),
+    ("hold", "unhold", "both held and not"),
 )
-
-_BEGIN = """\
-command -v apt-get >/dev/null || {
-    echo 'the image has no apt-get: the step packages is for Debian, Ubuntu and their relatives' >&2
-    exit 1
-}
-# Without translations, because the output is searched; needrestart(1) is an apt hook of Ubuntu.
-export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-had_lists=no
-for list in /var/lib/apt/lists/*_Packages* /var/lib/apt/lists/*Release; do
-    if [ -e "$list" ]; then had_lists=yes; fi
-done
-"""
-
-# apt-get update takes failures that may pass for warnings; Error-Mode=any, since apt 2.1, makes them errors.
-# Older versions do not know it, and say what happened in their output only.
-UPDATE = """\
-said=$(mktemp)
-updated=yes
-apt-get --quiet update --option APT::Update::Error-Mode=any >"$said" 2>&1 || updated=no
-cat "$said"
-for sign in 'E: ' 'Err:' 'W: Failed to fetch ' 'W: Some index files failed ' 'W: An error occurred during '
-do
-    if grep -q "^$sign" "$said"; then updated=no; fi
-done
-rm -f "$said"
-if [ "$updated" = no ]; then
-    echo 'apt-get update failed: packages would come from an old list, or none' >&2
-    exit 100
-fi
-"""
-
-_END = """\
-apt-get clean
-if [ "$had_lists" = no ]; then
-    find /var/lib/apt/lists -mindepth 1 -maxdepth 1 ! -name lock ! -name partial ! -name auxfiles -exec rm -rf {} +
-fi
-"""
 
 
 def _check(options: Options) -> Options:
-    for option in ("install", "remove"):
-        for name in options[option]:
-            if not _PACKAGE.fullmatch(name):
-                raise BadRequestError(
-                    f"{option} has {name!r}, which is not the name of a package",
-                    "Write names as apt-get takes them, such as nginx, nginx=1.24.0-2 or nginx/noble-backports",
-                )
-    both = sorted(set(options["install"]) & set(options["remove"]))
-    if both:
-        raise BadRequestError(f"{', '.join(both)} cannot be both installed and removed")
-    if options["upgrade"] == "no" and not options["install"] and not options["remove"]:
-        raise BadRequestError("there is nothing to do", "Give install, remove or upgrade")
+    for option in ("install", "remove", "purge"):
+        apt.packages(option, options[option])
+    for option in ("hold", "unhold"):
+        apt.plain_packages(option, options[option])
+    for one, other, told in _CONTRADICTIONS:
+        both = sorted(set(options[one]) & set(options[other]))
+        if both:
+            raise BadRequestError(f"{', '.join(both)} cannot be {told}")
+    if options["upgrade"] == "no" and not options["autoremove"] and not any(options[name] for name in _LISTS):
+        raise BadRequestError("there is nothing to do", f"Give {', '.join(_LISTS)}, upgrade or autoremove")
     return options
 
 
 def _render(options: Options) -> tuple[Operation, ...]:
-    get = _APT_GET if options["recommends"] else f"{_APT_GET} --no-install-recommends"
+    recommends = options["recommends"]
     fetches = bool(options["install"]) or options["upgrade"] != "no"
-    script = _BEGIN
+    script = apt.BEGIN
     if fetches:
-        script += UPDATE
-    if options["remove"]:
-        script += f"{get} remove -- {shlex.join(options['remove'])}\n"
+        script += apt.UPDATE
+    if options["unhold"]:
+        script += f"apt-mark unhold -- {shlex.join(options['unhold'])}\n"
+    for verb in ("remove", "purge"):
+        if options[verb]:
+            script += _remove(verb, options[verb])
     if options["upgrade"] == "yes":
-        script += f"{get} upgrade --with-new-pkgs\n"
+        script += apt.apt_get("upgrade --with-new-pkgs\n", recommends=recommends)
     elif options["upgrade"] == "dist":
-        script += f"{get} dist-upgrade\n"
+        script += apt.apt_get("dist-upgrade\n", recommends=recommends)
     if options["install"]:
-        script += f"{get} install -- {shlex.join(options['install'])}\n"
-    return (Run(script + _END, network=fetches),)
+        script += apt.install(options["install"], recommends=recommends)
+    if options["autoremove"]:
+        script += apt.apt_get("autoremove\n")
+    if options["hold"]:
+        script += _hold(options["hold"])
+    return (Run(script + apt.END, network=fetches),)
+
+
+def _remove(verb: str, names: Sequence[str]) -> str:
+    """Remove what is there: without package lists, apt-get fails for names that are not installed."""
+    gone = "not-installed|config-files" if verb == "remove" else "not-installed"
+    return f"""\
+set --
+for name in {shlex.join(names)}; do
+    state=installed
+    case $name in
+        *^*) ;;
+        *)
+            form='${{db:Status-Status}}\n'
+            state=$(dpkg-query --show --showformat "$form" -- "${{name%%[=/]*}}" 2>/dev/null) || state=not-installed
+            ;;
+    esac
+    case $state in
+        {gone}) echo "$name is not installed" ;;
+        *) set -- "$@" "$name" ;;
+    esac
+done
+[ "$#" = 0 ] || {apt.apt_get(verb, "--", '"$@"')}
+"""
+
+
+def _hold(names: Sequence[str]) -> str:
+    return f"""\
+apt-mark hold -- {shlex.join(names)} || {{
+    echo 'a package that neither is installed nor stands in the package lists cannot be held' >&2
+    exit 100
+}}
+"""
 
 
 KIND = StepKind(
     name="packages",
     description="""
         Remove, upgrade and install packages of Debian or Ubuntu, in this order, from the repositories that the image
-        knows.
+        knows. The step C(apt_repository) adds one.
 
         The package lists are refreshed first, and the build stops when that fails for any of the repositories.
 
@@ -114,7 +114,15 @@ KIND = StepKind(
             "type": "list",
             "elements": "str",
             "default": [],
-            "description": "Packages to remove. Their configuration files stay.",
+            "description": """
+                Packages to remove. Their configuration files stay. One that is not installed is no error.
+            """,
+        },
+        "purge": {
+            "type": "list",
+            "elements": "str",
+            "default": [],
+            "description": "Packages to remove together with their configuration files.",
         },
         "upgrade": {
             "type": "str",
@@ -132,7 +140,37 @@ KIND = StepKind(
             "default": False,
             "description": "Whether packages that others recommend are installed with them.",
         },
+        "autoremove": {
+            "type": "bool",
+            "default": False,
+            "description": "Whether packages that were installed for others, and are needed no more, are removed.",
+        },
+        "hold": {
+            "type": "list",
+            "elements": "str",
+            "default": [],
+            "description": """
+                Packages that no upgrade changes from now on, until somebody asks for that (C(apt-mark hold)). It is
+                done at the end of the step.
+            """,
+        },
+        "unhold": {
+            "type": "list",
+            "elements": "str",
+            "default": [],
+            "description": "Packages that upgrades may change again. It is done at the beginning of the step.",
+        },
     },
+    example="""\
+- packages:
+    upgrade: dist
+    install: [qemu-guest-agent, chrony]
+    purge: [snapd]
+    autoremove: true
+- packages:
+    install: [nginx=1.24.0-2ubuntu7]
+    hold: [nginx]
+""",
     check=_check,
     render=_render,
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.steps.packages import UPDATE
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.apt import UPDATE
 
 # apt 1.6.17: exits with 0.
 OLD_WARNINGS = {
