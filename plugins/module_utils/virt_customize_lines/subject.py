@@ -1,0 +1,39 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How remarks name what they are about, without showing secrets."""
+
+from __future__ import annotations
+
+import re
+
+from .model import Operation
+
+_SECRET = re.compile(r"passw|passphrase|secret|token|credential|api[_-]?key|private[_-]?key|chpasswd", re.IGNORECASE)
+_LONGEST = 72
+
+
+def may_hold_secret(text: str) -> bool:
+    return bool(_SECRET.search(text))
+
+
+def of_operation(operation: Operation) -> str:
+    """``--mkdir /srv``; of what may hold a secret only the option, and of a password whose it is."""
+    value = operation.value.source
+    if operation.name in ("password", "root-password"):
+        shown = re.match(r"(?:[^:]*:)?(?:lock(?:ed)?:)?(?:password:|file:|random|disabled?|lock(?:ed)?)", value)
+        value = (shown[0] if shown else "") + ("…" if not shown or value != shown[0] else "")
+    elif operation.name in ("sm-credentials", "key"):
+        value = "…"
+    return of_option(operation.name, value, secret=operation.name not in ("password", "root-password"))
+
+
+def of_option(name: str, value: str, *, secret: bool = True) -> str:
+    """The same for any option."""
+    dashes = "-" if len(name) == 1 else "--"
+    if secret and may_hold_secret(value):
+        value = "…"
+    value = " ".join(value.split())
+    if len(value) > _LONGEST:
+        value = f"{value[: _LONGEST - 1]}…"
+    return f"{dashes}{name} {value}".rstrip()
