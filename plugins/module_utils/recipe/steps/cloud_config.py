@@ -29,6 +29,7 @@ _SCRIPT = f"[ -d /etc/cloud/cloud.cfg.d ] || {_MISSING}\n"
 
 # cloud-init passes over a file that it cannot read, and says so only in the clone's log.
 _PARSE = r"""
+export PYTHONDONTWRITEBYTECODE=1
 if python3 -c 'import yaml' 2>/dev/null && ! python3 - "$FILES/config" <<'end'
 import sys, yaml
 try:

@@ -28,7 +28,7 @@ for locale; do
     line=$(grep -F -e "$locale " "$supported" | grep -m 1 "^$locale " || :)
     if [ -z "$line" ]; then
         printf '%s\n' "the image knows no locale $locale; it may mean one of these:" >&2
-        grep -i "^${{locale%%[._@]*}}[._@ ]" "$supported" | cut -d ' ' -f 1 | head -n 10 | paste -s -d ' ' >&2 || :
+        grep -i "^${{locale%%[._@]*}}[._@].* UTF-8\$" "$supported" | cut -d ' ' -f 1 | head -n 30 | paste -s -d ' ' >&2
         exit 1
     fi
     charset=${{line#* }}

@@ -15,6 +15,7 @@ from ..shell import require_program
 
 # Generated below a directory of its own, from all files of the image and the new one. Nothing of it stays.
 _SCRIPT = """\
+export PYTHONDONTWRITEBYTECODE=1
 scratch=$FILES/root
 mkdir -p -m 0700 "$scratch/etc/netplan"
 mkdir -p -m 0755 /etc/netplan
