@@ -45,9 +45,42 @@ for device in @DEVICES@; do
     mount --bind "/dev/$device" "$root/dev/$device"
 done
 ln -s /proc/self/fd "$root/dev/fd"
+if [ -x "$root/usr/sbin/grub-probe" ]; then
+    touch "$root/dev/vda1" "$root/dev/vda16"
+    cp "$2" "$root/dev/shm/grub-probe"
+    chmod 0755 "$root/dev/shm/grub-probe"
+    mount --bind "$root/dev/shm/grub-probe" "$root/usr/sbin/grub-probe"
+fi
 exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
     DEBIAN_FRONTEND=noninteractive HOME=/root FILES="/@PRIVATE@/files" \
     sh -c 'umask 022; cd /; exec sh -eu /@PRIVATE@/script'
+"""
+
+# GRUB's own cannot look through an overlay; this one says of the disk what that would say in the image.
+_GRUB_PROBE = """\
+#!/bin/sh
+target= place=
+while [ "$#" -gt 0 ]; do
+    case $1 in
+        --target=*) target=${1#--target=} ;;
+        -t | --target) target=$2; shift ;;
+        --device | -d) ;;
+        *) place=$1 ;;
+    esac
+    shift
+done
+number=1 uuid=11111111-1111-4111-8111-111111111111
+case $place in
+    /boot* | /dev/vda16) number=16 uuid=16161616-1616-4616-8616-161616161616 ;;
+esac
+case $target in
+    device) echo "/dev/vda$number" ;;
+    fs) echo ext2 ;;
+    fs_uuid | partuuid) echo "$uuid" ;;
+    partmap) echo gpt ;;
+    compatibility_hint) echo "hd0,gpt$number" ;;
+    hints_string) echo "--hint-bios=hd0,gpt$number" ;;
+esac
 """
 
 
@@ -121,15 +154,19 @@ class Chroot:
 
     def _run(self) -> str:
         script = _SCRIPT.replace("@DEVICES@", " ".join(_DEVICES)).replace("@PRIVATE@", _PRIVATE)
-        done = subprocess.run(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, "sh", self.root],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        with tempfile.NamedTemporaryFile("w", prefix="grub-probe-") as grub_probe:
+            grub_probe.write(_GRUB_PROBE)
+            grub_probe.flush()
+            unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+            done = subprocess.run(
+                [*unshare, "sh", "-c", script, "sh", self.root, grub_probe.name],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
         if done.returncode:
             raise StepFailedError(done.stdout)
         return done.stdout

@@ -26,6 +26,8 @@ from .steps import (
     firstboot_install,
     group,
     hostname,
+    kernel,
+    kernel_cmdline,
     kernel_modules,
     line_in_file,
     link,
@@ -86,6 +88,7 @@ GROUPS: dict[str, tuple[StepKind, ...]] = {
         disable_unattended_upgrades.KIND,
     ),
     "Users and access": (group.KIND, user.KIND, password.KIND, ssh_inject.KIND),
+    "Kernel": (kernel.KIND, kernel_cmdline.KIND),
     "System": (
         hostname.KIND,
         locale.KIND,

@@ -19,10 +19,12 @@ def steps(place: Place) -> list[dict[str, t.Any]]:
                 "install": ["goldsmith-hello", "goldsmith-pinned=1.0"],
                 "remove": ["iputils-ping", "snapd"],
                 "purge": ["less"],
+                "upgrade": "yes",
+                "autoremove": True,
                 "hold": ["goldsmith-pinned", "goldsmith-hello"],
             }
         },
-        {"packages": {"upgrade": "yes", "unhold": ["goldsmith-hello"], "autoremove": True}},
+        {"packages": {"unhold": ["goldsmith-hello"]}},
         {"apt_repository": {"name": "promise-packages", "state": "absent"}},
     ]
 
