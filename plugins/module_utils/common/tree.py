@@ -9,6 +9,8 @@ file may be executed.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import stat
 import tarfile
@@ -26,8 +28,16 @@ def write_archive(source: str, file: t.IO[bytes], readable: Callable[[str], str]
     """Write the archive of ``source``, whose name is the top of it, to ``file``.
 
     ``readable`` gives the path to read in place of a file's, for those that are encrypted. Raises BadRequestError for
-    what is neither file, directory nor symbolic link.
+    what is neither file, directory nor symbolic link, and for what cannot be read or changes meanwhile.
     """
+    try:
+        _write(source, file, readable)
+    except OSError as error:
+        where = f"{error.filename} cannot be read: {error.strerror}" if error.filename else f"{source}: {error}"
+        raise BadRequestError(where, "Look at its permissions, and run again while nothing writes there") from error
+
+
+def _write(source: str, file: t.IO[bytes], readable: Callable[[str], str]) -> None:
     top = os.path.abspath(source)
     with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path in _walk(top):
@@ -47,6 +57,33 @@ def write_archive(source: str, file: t.IO[bytes], readable: Callable[[str], str]
                     archive.addfile(member, content)
             else:
                 raise BadRequestError(f"{path} is neither a file, a directory nor a symbolic link", "Leave it out")
+
+
+def archive_digest(source: str) -> str:
+    """``sha256:…`` of what :func:`write_archive` would write; nothing is written."""
+    file = _Hashed()
+    write_archive(source, t.cast("t.IO[bytes]", file))
+    return f"sha256:{file.digest.hexdigest()}"
+
+
+class _Hashed(io.RawIOBase):
+    """Takes bytes and keeps their digest alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.digest = hashlib.sha256()
+        self._at = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def write(self, data: t.Any) -> int:
+        self.digest.update(data)
+        self._at += len(data)
+        return len(data)
 
 
 def _walk(path: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import typing as t
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ..common.age import format_time, now
 from ..common.errors import GoldsmithError
@@ -17,10 +18,12 @@ from ..common.host import Host
 from ..common.stages import Stages
 from ..engine import registry
 from ..engine.model import Build
-from ..store.golden import record_path
 from ..store.layout import Layout
-from ..store.payloads import Payloads
-from .customize_build import Builder, inspect_base
+from ..store.published import log_path, record_path
+from .customize_base import inspect_base
+from .customize_build import Builder
+from .customize_differences import diff, message, reasons, removed_steps, step_results
+from .customize_payloads import missing_payloads
 from .customize_plan import Plan, make_plan
 from .customize_request import Request, request_from
 
@@ -39,46 +42,55 @@ def customize_image(
     if not check_mode:
         layout.ensure()
     with stages("plan"):
-        plan = make_plan(layout, request, check_mode=check_mode)
+        plan = make_plan(host, layout, request, check_mode=check_mode)
     if check_mode:
         if plan.published is None:
             with stages("preflight"):
                 _warn_of_obstacles(host, layout, request)
         return _settled(request, plan, attributes, stages, check_mode=True)
-    if plan.published is not None and plan.linked:
+    if plan.linked:
         return _settled(request, plan, attributes, stages)
-    if request.sent_digests and request.sent_directory is None:
-        needed = request.sent_digests.values() if plan.published is None else ()
-        return {"changed": False, "payloads_missing": Payloads(layout).missing(needed)}
+    if (request.sent.digests or request.sent.absent) and request.sent.directory is None:
+        needed = plan.payloads() if plan.published is None else []
+        return {"changed": False, "payloads_missing": missing_payloads(layout, needed, plan.payload_digests)}
     with contextlib.ExitStack() as stack:
         with stages("wait"):
             stack.enter_context(layout.lock(request.golden.lock_name))
         # Another run may have built it while this one waited.
         with stages("plan"):
-            plan = make_plan(layout, request, check_mode=False)
+            plan = make_plan(host, layout, request, check_mode=False)
         if plan.published is not None:
             return _settled(request, plan, attributes, stages)
-        record = Builder(host, layout, request, plan, attributes, stages, format_time(now())).build()
-        return _result(request, plan, record, stages, changed=True, diff=plan.diff())
+        moment = now()
+        path = plan.first_path if plan.newest is None else request.golden.rebuilt_path(plan.first_path, moment)
+        published = Builder(host, layout, request, plan, attributes, stages, path, format_time(moment)).build()
+        built = replace(plan, newest=published, stale=())
+        told = {**_told(request, plan, check_mode=False), "diff": diff(built)}
+        return {"changed": True, **told, **_image(request, built, stages)}
 
 
 def _settled(
     request: Request, plan: Plan, attributes: Attributes, stages: Stages, *, check_mode: bool = False
 ) -> dict[str, t.Any]:
     """The result where nothing is built: link and ownership of a published image are put right, or only told."""
-    changed = plan.published is None or not plan.linked
-    diff = plan.diff() if changed else {"before": {}, "after": {}}
+    changed = not plan.linked
+    told = {**_told(request, plan, check_mode=check_mode), "diff": diff(plan)}
+    if not changed:
+        told["diff"] = {"before": {}, "after": {}}
     if plan.published is not None:
         if not plan.linked and not check_mode:
-            request.golden.point_to(plan.path)
-        changed = attributes.apply(plan.path, diff) or changed
-    return _result(request, plan, plan.published, stages, changed=changed, diff=diff)
+            request.golden.point_to(plan.published.path)
+        if attributes.apply(plan.published.path, told["diff"]):
+            changed = True
+            told["reason"] = [*told["reason"], "attributes"]
+    return {"changed": changed, **told, **_image(request, plan, stages)}
 
 
 def _warn_of_obstacles(host: Host, layout: Layout, request: Request) -> None:
     """In check mode: warn of what the host lacks for the build, refuse a base that will not do."""
     # The accelerator is not found out: that starts a guest.
-    build = Build(disk=os.path.join(layout.layers, "disk.qcow2"), workdir=layout.layers, steps=(), accel="tcg")
+    directory = request.workdir or layout.layers
+    build = Build(disk=os.path.join(directory, "disk.qcow2"), workdir=directory, steps=(), accel="tcg")
     try:
         registry.ENGINES[request.engine].preflight(host, build)
     except GoldsmithError as error:
@@ -87,20 +99,21 @@ def _warn_of_obstacles(host: Host, layout: Layout, request: Request) -> None:
         inspect_base(host, request)
 
 
-def _result(
-    request: Request,
-    plan: Plan,
-    record: Mapping[str, t.Any] | None,
-    stages: Stages,
-    *,
-    changed: bool,
-    diff: Mapping[str, t.Any],
-) -> dict[str, t.Any]:
-    image = {} if record is None else record["image"]
-    path = plan.path if plan.exact else None
+def _told(request: Request, plan: Plan, *, check_mode: bool) -> dict[str, t.Any]:
+    """How the wanted image differs from what is there."""
     return {
-        "changed": changed,
-        "diff": diff,
+        "msg": message(plan, request.golden.name, request.steps, check_mode=check_mode),
+        "reason": reasons(plan),
+        "steps": step_results(plan, request.steps),
+        "steps_removed": removed_steps(plan),
+    }
+
+
+def _image(request: Request, plan: Plan, stages: Stages) -> dict[str, t.Any]:
+    record: Mapping[str, t.Any] = {} if plan.published is None else plan.published.record
+    image = record.get("image", {})
+    path = plan.path
+    return {
         "image": {
             "path": path,
             "current": request.golden.link,
@@ -108,8 +121,8 @@ def _result(
             "size": image.get("size"),
         },
         "record": None if path is None else record_path(path),
-        "steps": plan.steps(),
-        "fingerprint": plan.fingerprint if plan.exact else None,
-        "packages_added": {} if record is None else record["packages"]["added"],
+        "log": None if path is None else log_path(path),
+        "fingerprint": None if plan.unknown else plan.fingerprint,
+        "packages_added": record["packages"]["added"] if record else {},
         "stages": stages.seconds,
     }

@@ -10,7 +10,7 @@ import os
 import typing as t
 from dataclasses import dataclass, replace
 
-from ..common.errors import BadRequestError, CommandError, StoreError, VerificationError
+from ..common.errors import CommandError, GoldsmithError, StoreError, VerificationError
 from ..common.file_attributes import Attributes
 from ..common.host import Host
 from ..common.size import format_size
@@ -18,14 +18,16 @@ from ..common.space import require_free_space
 from ..common.stages import Stages
 from ..disk import qemu_img
 from ..engine import registry
-from ..engine.model import Build, Report
+from ..engine.model import Build, Engine, Report
 from ..recipe.model import all_operations
 from ..recipe.operations import Run, StepOperations, Write
-from ..store.digests import recall_digest
-from ..store.files import hash_file, identity_of
+from ..store.files import hash_file, identity_of, remove_file, write_text
 from ..store.layers import workdir
-from ..store.layout import Layout, hex_of
-from ..store.payloads import Payloads
+from ..store.layout import Layout
+from ..store.published import Published
+from .customize_base import inspect_base
+from .customize_differences import described_steps
+from .customize_payloads import adopt_sent, changed_since, host_paths
 from .customize_plan import Plan
 from .customize_request import Request
 
@@ -44,20 +46,23 @@ class Builder:
     plan: Plan
     attributes: Attributes
     stages: Stages
+    path: str
+    """Where the image is published."""
     created: str
     """When the build began, as :func:`~..common.age.format_time` writes it."""
 
-    def build(self) -> dict[str, t.Any]:
-        """Build and publish the image; returns its record. When it fails, nothing new is visible."""
+    def build(self) -> Published:
+        """Build and publish the image. When it fails, nothing new is visible."""
         request, plan, golden = self.request, self.plan, self.request.golden
         engine = registry.ENGINES[request.engine]
-        with workdir(self.layout) as directory:
+        with workdir(self.layout, request.workdir) as directory:
             # Nothing prunes the base from here on.
             base = inspect_base(self.host, request)
             identity = identity_of(base.path)
             with self.stages("payloads"):
-                self._adopt_sent()
-                steps = self._steps()
+                adopt_sent(self.layout, request.sent, plan.payloads(), plan.payload_digests)
+                paths = host_paths(self.layout, plan.payloads(), plan.payload_digests, directory)
+                steps = all_operations(plan.steps, {step.index: paths.get(step.index, {}) for step in plan.steps})
             build = Build(
                 disk=os.path.join(directory, "disk.qcow2"),
                 workdir=directory,
@@ -74,39 +79,35 @@ class Builder:
                 build = replace(build, accel=engine.preflight(self.host, build))
             with self.stages("customize"):
                 qemu_img.create_overlay(self.host, base.path, base.format, build.disk, request.size)
-                report = engine.apply(self.host, build)
-            self._require_unchanged(base.path, identity)
+                report = self._apply(engine, build)
+            self._require_unchanged(base.path, identity, directory)
             with golden.temporary(self.layout) as temporary:
                 self._pack(build.disk, temporary)
                 with self.stages("digest"):
-                    image = {"file": os.path.basename(plan.path), "digest": hash_file(temporary)}
+                    image = {"file": os.path.basename(self.path), "digest": hash_file(temporary)}
                 size = os.stat(temporary).st_size
                 record = {**self._record(), **_after_launch(report), "image": {**image, "size": size}}
                 record["stages"] = dict(self.stages.seconds)
                 with self.stages("publish"):
                     self.attributes.apply(temporary, {"before": {}, "after": {}})
-                    golden.publish(self.layout, temporary, plan.path, record)
-        return record
+                    golden.publish(self.layout, temporary, self.path, record, report.log, self.attributes)
+        return Published(self.path, record)
 
-    def _adopt_sent(self) -> None:
-        """Take what the controller has sent into the store."""
-        payloads = Payloads(self.layout)
-        sent = [
-            self.plan.payload_digests[payload.key] for payload in self.request.payloads() if not payload.step.remote
-        ]
-        for digest in payloads.missing(sent):
-            if self.request.sent_directory is None:
-                raise StoreError(f"the payload {digest} has vanished from the store", "Run the task again")
-            payloads.adopt(os.path.join(self.request.sent_directory, hex_of(digest)), digest)
-
-    def _steps(self) -> list[StepOperations]:
-        payloads = Payloads(self.layout)
-        paths: dict[int, dict[str, str]] = {step.index: {} for step in self.request.steps}
-        for payload in self.request.payloads():
-            digest = self.plan.payload_digests[payload.key]
-            path = os.path.abspath(payload.path) if payload.step.remote else payloads.path(digest)
-            paths[payload.step.index][payload.option] = path
-        return all_operations(self.request.steps, paths)
+    def _apply(self, engine: Engine, build: Build) -> Report:
+        """Carry the steps out; what a build printed that failed is kept in the store."""
+        path = os.path.join(self.layout.logs, f"{self.request.golden.name}.log")
+        try:
+            report = engine.apply(self.host, build)
+        except GoldsmithError as error:
+            printed = getattr(error, "log", "")
+            if printed:
+                write_text(path, printed)
+                kept = f"All that the steps printed is in {path} on the build host"
+                error.way_out = f"{error.way_out}. {kept}" if error.way_out else kept
+                error.details["log"] = path
+            raise
+        remove_file(path)
+        return report
 
     def _record(self) -> dict[str, t.Any]:
         """What is known before the launch, and stands in the image as well."""
@@ -117,6 +118,7 @@ class Builder:
             "created": self.created,
             "base": dict(self.plan.base),
             "recipe": dict(self.plan.recipe),
+            "steps": described_steps(self.plan.steps),
         }
 
     def _record_step(self) -> StepOperations:
@@ -131,14 +133,10 @@ class Builder:
             (Run(f"mkdir -p -m 0755 {os.path.dirname(_RECORD_IN_IMAGE)}\n"), Write(content, _RECORD_IN_IMAGE)),
         )
 
-    def _require_unchanged(self, base: str, identity: t.Any) -> None:
+    def _require_unchanged(self, base: str, identity: t.Any, directory: str) -> None:
         """Raise VerificationError when a file that went into the image was written to in the meantime."""
         changed = [] if identity_of(base) == identity else [f"the base image {base}"]
-        for payload in self.request.payloads():
-            if payload.step.remote:
-                digest = self.plan.payload_digests[payload.key]
-                if recall_digest(self.layout, payload.path) != digest:
-                    changed.append(f"{payload.path} of step {payload.step.label}")
+        changed += changed_since(self.layout, self.plan.payloads(), self.plan.payload_digests, directory)
         if changed:
             raise VerificationError(
                 f"{' and '.join(changed)} changed during the build", "Run again while nothing writes there"
@@ -159,20 +157,6 @@ class Builder:
                     "Free some space there, or choose another dest_dir",
                 ) from error
             raise
-
-
-def inspect_base(host: Host, request: Request) -> qemu_img.ImageInfo:
-    """What the base is; raises a GoldsmithError when it cannot be the base of this image."""
-    info = qemu_img.inspect(host, request.base.path)
-    qemu_img.refuse_foreign_files(info)
-    if info.format == "qcow2":
-        qemu_img.check(host, info.path)
-    if request.size is not None and request.size < info.virtual_size:
-        raise BadRequestError(
-            f"size {format_size(request.size)} is less than the base image's {format_size(info.virtual_size)}",
-            "Leave size out, or choose a larger one: disks are only grown",
-        )
-    return info
 
 
 def _least_size(base: qemu_img.ImageInfo, request: Request) -> int:

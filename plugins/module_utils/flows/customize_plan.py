@@ -5,23 +5,24 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import typing as t
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from ..common.errors import BadRequestError, StoreError, VerificationError
-from ..recipe.canonical import RECIPE_SCHEMA, canonical_step, document_digest, fingerprint, seal_with
-from ..store.digests import digest_of
+from ..common.age import now, parse_time
+from ..common.errors import StoreError
+from ..common.host import Host
+from ..recipe.canonical import RECIPE_SCHEMA, canonical_step, fingerprint, seal_with
+from ..recipe.model import Step
 from ..store.fingerprint_key import fingerprint_key
-from ..store.golden import published_record, read_build_record
-from ..store.images import Images
 from ..store.layout import Layout, hex_of
-from .customize_request import Payload, Request
+from ..store.published import Published, newest_published, read_build_record
+from .customize_base import find_base, find_system, known_system
+from .customize_payloads import Payload, payload_digest, payloads_of
+from .customize_request import Request
 
 _SERIAL_DIGITS = 8
-_BASE_FACTS = ("publisher", "product", "serial", "release", "version", "lineage", "arch", "url", "proof")
 
 
 @dataclass(frozen=True)
@@ -30,150 +31,129 @@ class Plan:
 
     base: Mapping[str, t.Any]
     """For the record: path, digest, product, serial, proof and so on."""
+    steps: tuple[Step, ...]
+    """Those that are meant for this base."""
     payload_digests: Mapping[str, str]
-    """Digest of each file that steps name, by payload key."""
+    """Digest of each file that these steps name, by payload key."""
     recipe: Mapping[str, t.Any]
     """All that the fingerprint covers but the base; canonical steps, secrets sealed."""
     fingerprint: str
-    path: str
-    """Where the wanted image is or will be."""
-    exact: bool
-    """False in check mode where the base's digest is not known yet or a secret cannot be sealed yet.
-
-    Fingerprint and path are then not those to come.
-    """
-    published: Mapping[str, t.Any] | None
-    """The build record of the wanted image, if that is there."""
+    unknown: str
+    """In check mode, what has to happen before fingerprint and path can be known; empty where they are."""
+    first_path: str
+    """Where the first image of the fingerprint is or will be."""
+    newest: Published | None
+    """The image of the fingerprint that was built last, if there is one."""
+    stale: tuple[str, ...]
+    """Why that does not do: ``max_age``, ``force``."""
     current: str | None
     """The path of the image that the link leads to now."""
     current_record: Mapping[str, t.Any] | None
 
     @property
+    def published(self) -> Published | None:
+        """The wanted image, if it is there."""
+        return None if self.stale else self.newest
+
+    @property
+    def path(self) -> str | None:
+        """Where the wanted image is or will be; None while that cannot be known."""
+        if self.published is not None:
+            return self.published.path
+        return None if self.unknown or self.newest is not None else self.first_path
+
+    @property
     def linked(self) -> bool:
-        return self.current == self.path
+        return self.published is not None and self.current == self.published.path
 
-    def steps(self) -> list[dict[str, t.Any]]:
-        """For the result: each step, and whether it differs from that of the current image."""
-        known = [] if self.current_record is None else self.current_record["recipe"]["steps"]
-        steps = []
-        for index, step in enumerate(self.recipe["steps"]):
-            digest = document_digest(step)
-            changed = index >= len(known) or document_digest(known[index]) != digest
-            steps.append({"index": index + 1, "step": next(iter(step)), "digest": digest, "changed": changed})
-        return steps
-
-    def diff(self) -> dict[str, t.Any]:
-        """The current image's recipe and the wanted one, for ``--diff``."""
-        before: dict[str, t.Any] = {}
-        if self.current is not None:
-            before["current"] = os.path.basename(self.current)
-        if self.current_record is not None:
-            before["base"] = self.current_record["base"]["digest"]
-            before.update(self.current_record["recipe"])
-        wanted = os.path.basename(self.path)
-        if not self.exact:
-            needed = "the store has a key for secrets" if self.base["digest"] else "the base is fetched"
-            wanted = f"(not known before {needed})"
-        return {"before": before, "after": {"current": wanted, "base": self.base["digest"], **self.recipe}}
+    def payloads(self) -> list[Payload]:
+        return list(payloads_of(self.steps))
 
 
-def make_plan(layout: Layout, request: Request, *, check_mode: bool) -> Plan:
-    """Find out what the run comes to. Writes only digests and the store's key, and in check mode nothing."""
-    base = _base(layout, request, check_mode)
-    digests = {payload.key: _payload_digest(layout, request, payload, check_mode) for payload in request.payloads()}
+def make_plan(host: Host, layout: Layout, request: Request, *, check_mode: bool) -> Plan:
+    """Find out what the run comes to.
+
+    It writes only digests, the store's key and what system a base holds, and looks into the base only where a
+    condition asks for what is not known. In check mode it does neither.
+    """
+    base = find_base(layout, request, check_mode)
+    steps, unknown = _meant_steps(host, layout, request, base, check_mode)
+    digests = {each.key: payload_digest(layout, request.sent, each, check_mode) for each in payloads_of(steps)}
     key = None
-    exact = bool(base["digest"])
-    if any(step.has_secrets() for step in request.steps):
+    if any(step.has_secrets() for step in steps):
         key = fingerprint_key(layout, create=not check_mode)
-        exact = exact and key is not None
+        unknown = unknown or ("" if key is not None else "the store has a key for secrets")
+    unknown = unknown if base["digest"] else "the base is fetched"
     seal = seal_with(key or secrets.token_bytes())
-    steps = [
-        canonical_step(step, {option: digests[step.payload_key(option)] for option, _path in step.files()}, seal)
-        for step in request.steps
-    ]
     decisive: dict[str, t.Any] = {
-        "steps": steps,
+        "steps": [_canonical(step, digests, seal) for step in steps],
         "engine": request.engine,
         "size": request.size,
         "compression": request.compression,
     }
     wanted = fingerprint(base_digest=base["digest"], **decisive)
     path = request.golden.path(base.get("serial") or hex_of(base["digest"])[:_SERIAL_DIGITS], wanted)
+    newest = None
+    if not unknown:
+        newest = newest_published(layout, request.golden.images(path), wanted, remember=not check_mode)
     current = request.golden.current()
     return Plan(
         base=base,
+        steps=tuple(steps),
         payload_digests=digests,
         recipe={"schema": RECIPE_SCHEMA, **decisive},
         fingerprint=wanted,
-        path=path,
-        exact=exact,
-        published=published_record(layout, path, wanted, remember=not check_mode) if exact else None,
+        unknown=unknown,
+        first_path=path,
+        newest=newest,
+        stale=_stale(request, newest),
         current=current,
         current_record=_readable_record(current),
     )
 
 
-def _base(layout: Layout, request: Request, check_mode: bool) -> dict[str, t.Any]:
-    """Path, digest and facts of the base; raises VerificationError when it is not what its digest says."""
-    base = request.base
-    digest = _base_digest(layout, request, check_mode)
-    facts = {key: base.facts[key] for key in _BASE_FACTS if key in base.facts}
-    if "proof" not in facts:
-        image = Images(layout).get(digest)
-        if image is not None and image.sources:
-            source = asdict(image.sources[-1])
-            facts = {key: source[key] for key in _BASE_FACTS if source.get(key)}
-    return {**facts, "path": base.path, "digest": digest}
-
-
-def _base_digest(layout: Layout, request: Request, check_mode: bool) -> str:
-    base = request.base
-    if not os.path.isfile(base.path):
-        if check_mode and (base.digest or not base.path):
-            return base.digest
-        raise BadRequestError(
-            f"the base image {base.path} is no file of this host",
-            "Fetch it with goldsmith.kvm.image_fetch, or give its right path",
+def _meant_steps(
+    host: Host, layout: Layout, request: Request, base: Mapping[str, t.Any], check_mode: bool
+) -> tuple[Sequence[Step], str]:
+    """The steps that are meant for the base, and what has to happen before that is known."""
+    if all(step.condition is None for step in request.steps):
+        return request.steps, ""
+    system = known_system(layout, base)
+    if system is None and check_mode:
+        host.warn(
+            "it is not known which system the base holds, so it cannot be told which steps with a condition are meant "
+            "for it: all are shown. A run looks into the base once; check mode launches nothing"
         )
-    if base.path == os.path.realpath(layout.image(base.digest)):
-        images = Images(layout)
-        image = images.get(base.digest)
-        if image is not None and images.present_identity(image) is not None:
-            return base.digest
-    found = digest_of(layout, base.path, remember=not check_mode)
-    if base.digest and found != base.digest:
-        raise VerificationError(
-            f"the base image {base.path} is not what was asked for: its digest is {found}, and should be {base.digest}",
-            "Fetch it again, or give the right digest",
-        )
-    return found
+        return request.steps, "the base is looked into"
+    if system is None:
+        system = find_system(host, layout, request, base)
+    return [step for step in request.steps if step.condition is None or step.condition.holds(system)], ""
 
 
-def _payload_digest(layout: Layout, request: Request, payload: Payload, check_mode: bool) -> str:
-    """The digest of a step's file: the target's own, or as the controller told."""
-    place = f"{payload.option} of step {payload.step.label}"
-    if payload.step.remote:
-        if os.path.isdir(payload.path):
-            raise BadRequestError(f"{place} is a directory of this host: {payload.path}", "Name a single file")
-        if not os.path.isfile(payload.path):
-            raise BadRequestError(
-                f"{place} is no file of this host: {payload.path}",
-                "Give the right path, or leave out remote_src for a file of the controller",
-            )
-        return digest_of(layout, payload.path, remember=not check_mode)
+def _canonical(step: Step, digests: Mapping[str, str], seal: t.Callable[[str], str]) -> dict[str, t.Any]:
+    return canonical_step(step, {place: digests[step.payload_key(place)] for place, dummy in step.files()}, seal)
+
+
+def _stale(request: Request, newest: Published | None) -> tuple[str, ...]:
+    """Why an image of the fingerprint that is there does not do."""
+    stale = []
+    if newest is not None and request.max_age is not None and _is_older(newest, request):
+        stale.append("max_age")
+    if request.force:
+        stale.append("force")
+    return tuple(stale)
+
+
+def _is_older(image: Published, request: Request) -> bool:
     try:
-        return request.sent_digests[payload.key]
-    except KeyError:
-        raise BadRequestError(
-            f"{place} is a file of the controller, which only the module's action plugin can send",
-            "Run it as a task of a play, or use remote_src: true",
-        ) from None
+        return request.max_age is not None and now() - parse_time(image.record["created"]) > request.max_age
+    except ValueError:
+        return True
 
 
 def _readable_record(path: str | None) -> dict[str, t.Any] | None:
     """The current image's record, if it has one that can be understood."""
     try:
-        record = None if path is None else read_build_record(path)
+        return None if path is None else read_build_record(path)
     except StoreError:
         return None
-    return record if record is not None and record["recipe"].get("schema") == RECIPE_SCHEMA else None

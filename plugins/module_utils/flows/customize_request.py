@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import typing as t
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
+from ..common.age import parse_age
 from ..common.errors import BadRequestError
 from ..common.size import format_size, parse_size
 from ..disk.qemu_img import COMPRESSIONS, LARGEST_DISK
@@ -36,6 +38,9 @@ def customize_argument_spec() -> dict[str, t.Any]:
         "memsize": {"type": "int"},
         "smp": {"type": "int"},
         "timeout": {"type": "int", "default": 3600},
+        "workdir": {"type": "path"},
+        "max_age": {"type": "str"},
+        "force": {"type": "bool", "default": False},
         "owner": {"type": "str"},
         "group": {"type": "str"},
         "store": {"type": "path", "default": DEFAULT_ROOT},
@@ -45,7 +50,12 @@ def customize_argument_spec() -> dict[str, t.Any]:
 
 def payloads_argument_spec() -> dict[str, t.Any]:
     """What the action plugin tells the module of the controller's files."""
-    return {"digests": {"type": "dict", "default": {}}, "directory": {"type": "path"}}
+    return {
+        "digests": {"type": "dict", "default": {}},
+        "secret_digests": {"type": "dict", "default": {}, "no_log": True},
+        "absent": {"type": "dict", "default": {}},
+        "directory": {"type": "path"},
+    }
 
 
 @dataclass(frozen=True)
@@ -64,17 +74,15 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Payload:
-    """A file that a step names."""
+class Sent:
+    """What the controller tells of its files."""
 
-    step: Step
-    option: str
-    path: str
-    """On the target with ``remote_src``, else as the user wrote it."""
-
-    @property
-    def key(self) -> str:
-        return self.step.payload_key(self.option)
+    digests: Mapping[str, str]
+    """Digest of each, by payload key."""
+    absent: Mapping[str, Sequence[str]]
+    """Why a file could not be had that only a step with a condition names, by payload key: cause and way out."""
+    directory: str | None
+    """Where those that the store lacked have been put, named by their keys; None: they have not been sent yet."""
 
 
 @dataclass(frozen=True)
@@ -93,22 +101,19 @@ class Request:
     memsize: int
     smp: int
     timeout: int
-    sent_digests: Mapping[str, str]
-    """Digest of each file of the controller, by payload key."""
-    sent_directory: str | None
-    """Where files that the store lacked have been put, named by their digests; None: they have not been sent yet."""
-
-    def payloads(self) -> Iterator[Payload]:
-        """Every file that steps name."""
-        for step in self.steps:
-            for option, path in step.files():
-                yield Payload(step, option, path)
+    workdir: str | None
+    """The directory in which the build's own is made; None: the store's."""
+    max_age: timedelta | None
+    """How old an image may be that is not built anew."""
+    force: bool
+    """Whether it is built anew in any case."""
+    sent: Sent
 
 
 def request_from(params: Mapping[str, t.Any]) -> Request:
     """The request of a module's parameters. Raises BadRequestError."""
     payloads = params["payloads"] or {}
-    for option, least in (("memsize", 256), ("smp", 1), ("timeout", 1)):
+    for option, least in (("memsize", 128), ("smp", 1), ("timeout", 1)):
         if params[option] is not None and params[option] < least:
             raise BadRequestError(f"{option} is {params[option]}", f"Give a number from {least} on")
     return Request(
@@ -123,8 +128,14 @@ def request_from(params: Mapping[str, t.Any]) -> Request:
         memsize=params["memsize"] or 0,
         smp=params["smp"] or 0,
         timeout=params["timeout"],
-        sent_digests=payloads.get("digests") or {},
-        sent_directory=payloads.get("directory"),
+        workdir=params["workdir"],
+        max_age=None if params["max_age"] is None else _max_age(params["max_age"]),
+        force=params["force"],
+        sent=Sent(
+            {**(payloads.get("digests") or {}), **(payloads.get("secret_digests") or {})},
+            payloads.get("absent") or {},
+            payloads.get("directory"),
+        ),
     )
 
 
@@ -137,6 +148,13 @@ def _size(given: str | None) -> int | None:
             f"size is {given!r}, and a qcow2 holds {format_size(LARGEST_DISK)} at the most", "Choose a smaller one"
         )
     return size
+
+
+def _max_age(given: str) -> timedelta:
+    try:
+        return parse_age(given)
+    except BadRequestError as error:
+        raise BadRequestError(f"max_age: {error.cause}", error.way_out) from error
 
 
 def _base(given: Mapping[str, t.Any]) -> Base:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from dataclasses import dataclass, field
 
@@ -14,7 +13,7 @@ from ..common.host import Host
 from ..disk.backing import chain_of
 from ..libvirt.definitions import Definition, read_definitions, volume_path
 from ..libvirt.disks import named_in
-from ..store.layers import build_directories, is_in_use
+from ..store.layers import build_directories, is_in_use, overlays_in
 from ..store.layout import Layout
 
 
@@ -54,7 +53,7 @@ def held_files(host: Host, layout: Layout, root: str = "/") -> Held:
         held.add_chain(host, source, image_format, holder)
     for directory in build_directories(layout):
         if is_in_use(directory):
-            overlays = glob.glob(os.path.join(glob.escape(directory), "*.qcow2"))
+            overlays = overlays_in(directory)
             for overlay in overlays:
                 held.add_chain(host, overlay, "qcow2", f"the build in {directory}")
             if not overlays:

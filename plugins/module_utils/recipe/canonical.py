@@ -21,7 +21,10 @@ from .model import Step, with_files
 RECIPE_SCHEMA = 2
 """Raised when a step comes to mean something else than before, so that images are rebuilt."""
 
-_UNDECISIVE = frozenset({"network", "timeout"})
+_UNDECISIVE = frozenset({"network", "timeout", "in_image"})
+
+_OF_FILES = frozenset({"remote_src", "secret"})
+"""What only says how the files are to be treated that a step names."""
 
 Seal = Callable[[str], str]
 
@@ -29,7 +32,8 @@ Seal = Callable[[str], str]
 def canonical_step(step: Step, digests: Mapping[str, str], seal: Seal) -> dict[str, t.Any]:
     """``{kind: options}`` of a step; ``digests`` has the digest of each file that the step names, by place.
 
-    What does not decide the result is left out: where a file comes from, how long the step may take, what it is called.
+    What does not decide the result is left out: where a file comes from and whether it is a secret, how long the step
+    may take, what it is called.
     """
     kind = step.kind
     if step.has_secret_files():
@@ -38,7 +42,7 @@ def canonical_step(step: Step, digests: Mapping[str, str], seal: Seal) -> dict[s
     for name, value in sorted(with_files(kind, step.options, digests).items()):
         if name in kind.secrets:
             options[name] = seal(canonical_json(value))
-        elif name not in _UNDECISIVE and not (name == "remote_src" and kind.files):
+        elif name not in _UNDECISIVE and not (name in _OF_FILES and kind.files):
             options[name] = value
     return {kind.name: options}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 
-from ..common.errors import StoreError
 from .files import Identity, hash_file, identity_of, read_json, write_json
 from .layout import Layout, name_of
 
@@ -37,12 +36,7 @@ def digest_of(layout: Layout, path: str, *, remember: bool = True) -> str:
     if known is not None:
         return known
     identity = identity_of(path)
-    try:
-        digest = hash_file(path)
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be read: {error.strerror}", "Use become, or give this user the right to read it"
-        ) from error
+    digest = hash_file(path)
     if remember:
         remember_digest(layout, path, digest, identity)
     return digest

@@ -38,16 +38,24 @@ def identity_of(path: str) -> Identity | None:
 
 
 def hash_file(path: str) -> str:
-    """``sha256:<hex>`` of a file's content."""
+    """``sha256:<hex>`` of a file's content; StoreError where it cannot be read."""
     digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
-        block = bytearray(HASH_BLOCK)
-        view = memoryview(block)
-        while True:
-            count = file.readinto(block)
-            if not count:
-                return f"sha256:{digest.hexdigest()}"
-            digest.update(view[:count])
+    block = bytearray(HASH_BLOCK)
+    view = memoryview(block)
+    try:
+        with open(path, "rb", buffering=0) as file:
+            for count in iter(lambda: file.readinto(block), 0):
+                digest.update(view[:count])
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return f"sha256:{digest.hexdigest()}"
+
+
+def unreadable(path: str, error: OSError) -> StoreError:
+    """What to tell the user of a file that cannot be read."""
+    return StoreError(
+        f"{path} cannot be read: {error.strerror or error}", "Use become, or give this user the right to read it"
+    )
 
 
 def sync_file(path: str) -> None:
@@ -84,13 +92,17 @@ def publish_link(target: str, path: str) -> None:
 
 def write_json(path: str, document: t.Mapping[str, t.Any], mode: int = 0o644) -> None:
     """Write a JSON document at one stroke."""
+    write_text(path, json.dumps(document, indent=2, sort_keys=True) + "\n", mode)
+
+
+def write_text(path: str, text: str, mode: int = 0o600) -> None:
+    """Write a text file at one stroke."""
     directory = os.path.dirname(path)
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", suffix=".tmp", dir=directory)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(document, file, indent=2, sort_keys=True)
-                file.write("\n")
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                file.write(text)
                 os.fchmod(file.fileno(), mode)
             publish(temporary, path)
         except BaseException:

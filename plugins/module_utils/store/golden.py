@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Published golden images: their names, their records, the link to the current one.
+"""Publishing golden images: their names, and the link to the current one.
 
 A published file never changes: a guest's overlay may be backed by it.
 """
@@ -15,16 +15,32 @@ import os
 import re
 import typing as t
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 from ..common.errors import BadRequestError, StoreError
 from ..common.file_attributes import Attributes
-from .digests import digest_of, remember_digest
-from .files import identity_of, publish_link, read_record, refusal, sync_directory, sync_file, write_json
+from .digests import remember_digest
+from .files import (
+    identity_of,
+    publish_link,
+    read_record,
+    refusal,
+    remove_file,
+    sync_directory,
+    sync_file,
+    write_json,
+    write_text,
+)
 from .layout import Layout, hex_of, name_of
+from .published import log_path, record_path
 from .references import register_golden
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _MODE = 0o444
+_SUFFIX = ".qcow2"
+_STAMP = "%Y%m%dt%H%M%Sz"
+_STAMPED = r"(?:-[0-9]{8}t[0-9]{6}z)?"
+"""What the name of a further image of a fingerprint has: when it was built, in UTC."""
 _LONGEST_NAME = 128
 """A file system takes 255 bytes; serial, fingerprint, endings and the temporary name of a record add to it."""
 
@@ -50,9 +66,28 @@ class Golden:
         """The same by whatever way the directory is reached."""
 
     def path(self, serial: str, fingerprint: str) -> str:
-        """Where the image of a fingerprint is published."""
+        """Where the first image of a fingerprint is published."""
         tidy = re.sub(r"[^A-Za-z0-9.+-]", "-", serial)
-        return os.path.join(self.directory, f"{self.name}-{tidy}-{hex_of(fingerprint)[:8]}.qcow2")
+        return os.path.join(self.directory, f"{self.name}-{tidy}-{hex_of(fingerprint)[:8]}{_SUFFIX}")
+
+    def rebuilt_path(self, path: str, moment: datetime) -> str:
+        """Where a further image is published whose first one is at ``path``; no such file is there."""
+        while True:
+            further = f"{path[: -len(_SUFFIX)]}-{moment.strftime(_STAMP)}{_SUFFIX}"
+            if not os.path.lexists(further):
+                return further
+            moment += timedelta(seconds=1)
+
+    def images(self, path: str) -> list[str]:
+        """Every image of the fingerprint whose first one is, or was, at ``path``; sorted."""
+        try:
+            names = os.listdir(self.directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise refusal(self.directory, error) from error
+        pattern = re.compile(rf"{re.escape(os.path.basename(path)[: -len(_SUFFIX)])}{_STAMPED}{re.escape(_SUFFIX)}")
+        return sorted(os.path.join(self.directory, name) for name in names if pattern.fullmatch(name))
 
     def current(self) -> str | None:
         """The path that the link leads to, or None; raises StoreError when something else has the link's name."""
@@ -93,8 +128,10 @@ class Golden:
         finally:
             _unlink(path)
 
-    def publish(self, layout: Layout, temporary: str, path: str, record: Mapping[str, t.Any]) -> None:
-        """Give the finished image its name, and the record its place beside it; point the link to it.
+    def publish(
+        self, layout: Layout, temporary: str, path: str, record: Mapping[str, t.Any], log: str, attributes: Attributes
+    ) -> None:
+        """Give the finished image its name, record and log their places beside it; point the link to it.
 
         The record comes first: an image without one would be nobody's, a record without an image is only overwritten.
         """
@@ -103,21 +140,38 @@ class Golden:
             sync_file(temporary)
             if os.path.lexists(path):
                 raise _published_meanwhile(path)
-            for leftover in _leftovers(os.path.join(self.directory, f".{os.path.basename(record_path(path))}.")):
-                _unlink(leftover)
-            write_json(record_path(path), record)
+            self._forget_interrupted(layout)
+            write_json(self._journal(layout), {"image_path": path})
             try:
+                write_text(log_path(path), log)
+                attributes.apply(log_path(path), {"before": {}, "after": {}})
+                write_json(record_path(path), record)
                 register_golden(
                     layout, record_path=record_path(path), image_path=path, base_digest=record["base"]["digest"]
                 )
                 remember_digest(layout, path, record["image"]["digest"], identity_of(temporary))
                 _give_name(temporary, path)
             except BaseException:
-                os.unlink(record_path(path))
+                _unlink(record_path(path))
+                _unlink(log_path(path))
                 raise
             self.point_to(path)
+            remove_file(self._journal(layout))
         except OSError as error:
             raise refusal(path, error) from error
+
+    def _journal(self, layout: Layout) -> str:
+        """Says which image is being published; whoever writes it holds the lock of the name."""
+        return layout.record("publishing", name_of(self.lock_name))
+
+    def _forget_interrupted(self, layout: Layout) -> None:
+        """Remove what a run that was killed has left of an image that it was about to publish."""
+        path = read_record(self._journal(layout), lambda journal: str(journal["image_path"]))
+        for beside in () if path is None else (record_path(path), log_path(path)):
+            for leftover in _leftovers(os.path.join(self.directory, f".{os.path.basename(beside)}.")):
+                _unlink(leftover)
+            if not os.path.lexists(path or ""):
+                _unlink(beside)
 
     def point_to(self, path: str) -> None:
         """Make ``path`` the current image."""
@@ -155,42 +209,3 @@ def _leftovers(prefix: str) -> list[str]:
 def _unlink(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-
-
-def record_path(path: str) -> str:
-    """Where the build record of the image at ``path`` is."""
-    return f"{path}.json"
-
-
-def read_build_record(path: str) -> dict[str, t.Any] | None:
-    """The build record of the image at ``path``, or None where there is none; raises StoreError for a damaged one."""
-    return read_record(record_path(path), _with_all_that_is_used)
-
-
-def _with_all_that_is_used(record: dict[str, t.Any]) -> dict[str, t.Any]:
-    """The record; raises KeyError or TypeError where a part is missing or another thing."""
-    parts = (("base", "digest"), ("recipe", "steps"), ("image", "digest"), ("packages", "added"))
-    return {**record, **{part: {**record[part], key: record[part][key]} for part, key in parts}}
-
-
-def published_record(layout: Layout, path: str, fingerprint: str, *, remember: bool) -> dict[str, t.Any] | None:
-    """The build record of the whole image at ``path``, or None where there is no image.
-
-    Raises StoreError when there is another file than the record describes. The file is read only if it is not the one
-    that was published here, or has been touched; ``remember`` says whether its digest may be recorded then.
-    """
-    if not os.path.lexists(path):
-        return None
-    record = read_build_record(path) if os.path.exists(path) else None
-    if record is None or record.get("fingerprint") != fingerprint:
-        raise StoreError(
-            f"{path} is there, but {record_path(path)} does not say that it was built by this recipe",
-            "Published images are never overwritten: move it away if no guest uses it, or choose another name",
-        )
-    found = digest_of(layout, path, remember=remember)
-    if found != record["image"]["digest"]:
-        raise StoreError(
-            f"{path} was changed after it was published: its digest was {record['image']['digest']} and is now {found}",
-            "Find out whether a guest uses it as its disk, and move it away; the next run builds it anew",
-        )
-    return record

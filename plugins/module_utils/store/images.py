@@ -14,7 +14,7 @@ from datetime import timedelta
 from ..catalog.model import Item, Proof
 from ..common.age import format_time, now, parse_time
 from ..common.errors import StoreError
-from .files import Identity, hash_file, identity_of, known_fields, read_record, refusal, remove_file, write_json
+from .files import Identity, hash_file, identity_of, known_fields, read_record, remove_file, write_json
 from .layout import Layout, hex_of
 
 _KIND = "images"
@@ -172,10 +172,7 @@ class Images:
 
 def require_digest(path: str, digest: str) -> None:
     """Read a file of the store and raise StoreError when it is not what its name says."""
-    try:
-        found = hash_file(path)
-    except OSError as error:
-        raise refusal(path, error) from error
+    found = hash_file(path)
     if found != digest:
         raise StoreError(
             f"{path} is not what was verified: something has written to it, and its digest is now {found}",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import tempfile
@@ -17,24 +18,58 @@ from .locks import try_lock
 
 _PREFIX = "build-"
 _LOCK = "lock"
+_ELSEWHERE = "elsewhere"
+"""A link to the directory that the build really works in."""
 
 
 @contextlib.contextmanager
-def workdir(layout: Layout) -> Iterator[str]:
-    """A new directory (0700) below the store's layers, removed at the end.
+def workdir(layout: Layout, parent: str | None = None) -> Iterator[str]:
+    """A new directory (0700) below the store's layers, or below ``parent``, removed at the end.
 
-    What killed processes have left there is removed first: a directory belongs to whoever holds the lock in it.
+    What killed processes have left there is removed first: a directory belongs to whoever holds the lock in it. One
+    below ``parent`` has a directory in the layers all the same, with a link to it, by which others find it.
     """
     with contextlib.ExitStack() as stack:
         with no_new_builds(layout):
             _remove_abandoned(layout)
-            try:
-                path = tempfile.mkdtemp(prefix=_PREFIX, dir=layout.layers)
-            except OSError as error:
-                raise refusal(layout.layers, error) from error
-            stack.callback(shutil.rmtree, path, ignore_errors=True)
+            path = _make(layout.layers)
+            stack.callback(_remove, path)
             stack.enter_context(try_lock(os.path.join(path, _LOCK)))
+            if parent is not None and os.path.realpath(parent) != os.path.realpath(layout.layers):
+                path = _make_elsewhere(path, os.path.abspath(parent))
         yield path
+
+
+def _make(parent: str) -> str:
+    try:
+        return tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+    except OSError as error:
+        raise refusal(parent, error) from error
+
+
+def _make_elsewhere(path: str, parent: str) -> str:
+    """Make the directory that the one at ``path`` leads to; the link comes first, so that a killed build leaves it."""
+    elsewhere = os.path.join(parent, os.path.basename(path))
+    try:
+        os.symlink(elsewhere, os.path.join(path, _ELSEWHERE))
+        os.mkdir(elsewhere, 0o700)
+    except OSError as error:
+        raise refusal(parent, error) from error
+    return elsewhere
+
+
+def _remove(path: str) -> None:
+    """Remove a directory of a build, and first the one that it leads to."""
+    elsewhere = os.path.join(path, _ELSEWHERE)
+    if os.path.islink(elsewhere) and os.path.basename(os.readlink(elsewhere)).startswith(_PREFIX):
+        shutil.rmtree(os.readlink(elsewhere), ignore_errors=True)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def overlays_in(directory: str) -> list[str]:
+    """The overlays of a build, by its directory in the layers."""
+    places = [glob.escape(directory), os.path.join(glob.escape(directory), _ELSEWHERE)]
+    return [path for place in places for path in glob.glob(os.path.join(place, "*.qcow2"))]
 
 
 def no_new_builds(layout: Layout) -> contextlib.AbstractContextManager[None]:
@@ -73,6 +108,6 @@ def _remove_abandoned(layout: Layout) -> list[str]:
     for path in build_directories(layout):
         with try_lock(os.path.join(path, _LOCK)) as abandoned:
             if abandoned:
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
                 removed.append(path)
     return removed

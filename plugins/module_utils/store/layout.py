@@ -20,7 +20,8 @@ class Layout:
     """The directories of the store at ``root``.
 
     ``images`` verified images by digest, ``payloads`` files that steps put into images, by digest,
-    ``layers`` overlays of builds, ``records`` what is known of all these, ``locks`` who works on what.
+    ``layers`` overlays of builds, ``logs`` what builds printed that failed, ``records`` what is known of all these,
+    ``locks`` who works on what.
     """
 
     def __init__(self, root: str = DEFAULT_ROOT) -> None:
@@ -28,15 +29,16 @@ class Layout:
         self.images = os.path.join(self.root, "images")
         self.payloads = os.path.join(self.root, "payloads")
         self.layers = os.path.join(self.root, "layers")
+        self.logs = os.path.join(self.root, "logs")
         self.records = os.path.join(self.root, "records")
         self.locks = os.path.join(self.root, "locks")
 
     def ensure(self) -> None:
-        """Make the directories that are missing. Payloads and layers may hold secrets: only their owner enters."""
+        """Make the directories that are missing. What may hold secrets only its owner enters."""
         try:
             for directory in (self.root, self.images, self.records, self.locks):
                 os.makedirs(directory, mode=0o755, exist_ok=True)
-            for directory in (self.payloads, self.layers):
+            for directory in (self.payloads, self.layers, self.logs):
                 os.makedirs(directory, mode=0o700, exist_ok=True)
         except OSError as error:
             raise refusal(error.filename or self.root, error) from error

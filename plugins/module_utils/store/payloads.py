@@ -11,6 +11,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable
+from datetime import datetime
 
 from ..common.errors import StoreError, VerificationError
 from .files import HASH_BLOCK, hash_file, publish, refusal, remove_file
@@ -49,9 +50,9 @@ class Payloads:
                         found.update(block)
                         copy.write(block)
                 if f"sha256:{found.hexdigest()}" != digest:
+                    # Without the digests: one of a short secret would give that away.
                     raise VerificationError(
-                        f"a file of the controller was changed while this task ran: its digest was {digest} and is now"
-                        f" sha256:{found.hexdigest()}",
+                        "a file of the controller was changed while this task ran: what arrived is not what was found",
                         "Run the task again when the file is complete",
                     )
                 publish(temporary, dest)
@@ -62,13 +63,38 @@ class Payloads:
         except OSError as error:
             raise refusal(dest, error) from error
 
+    def use(self, digest: str) -> str:
+        """Path of a payload that the store has, which a build is about to use; StoreError when it is not whole."""
+        path = self.path(digest)
+        try:
+            os.utime(path)
+        except OSError as error:
+            raise refusal(path, error) from error
+        return path
+
+    def unused_since(self, moment: datetime) -> list[str]:
+        """Paths of the payloads that no build has used since then, sorted, and of what killed runs have left."""
+        found = []
+        for path in glob.glob(os.path.join(glob.escape(self._layout.payloads), "*")):
+            with contextlib.suppress(FileNotFoundError):
+                if os.stat(path).st_mtime < moment.timestamp():
+                    found.append(path)
+        return sorted(found)
+
+    def remove_unused(self, moment: datetime) -> list[str]:
+        """Delete those of :meth:`unused_since`, and return their paths. No build may begin meanwhile."""
+        if not os.path.isdir(self._layout.payloads):
+            return []
+        with self._layout.lock("payloads"):
+            unused = self.unused_since(moment)
+            for path in unused:
+                remove_file(path)
+        return unused
+
     def path(self, digest: str) -> str:
         """Path of a payload that the store has; raises StoreError when it is not whole."""
         path = self._layout.payload(digest)
-        try:
-            found = hash_file(path)
-        except OSError as error:
-            raise refusal(path, error) from error
+        found = hash_file(path)
         if found != digest:
             raise StoreError(
                 f"the payload {path} is damaged: its digest is {found}", "Remove it; the next run sends it again"

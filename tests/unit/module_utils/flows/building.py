@@ -39,9 +39,17 @@ class ScribblingEngine:
     contents: list[str] = field(default_factory=list)
     seconds: float = 0.0
     at_work: t.Callable[[], None] = lambda: None
+    system: dict[str, str] = field(default_factory=lambda: {"ID": "debian", "VERSION_ID": "12"})
+    looked: int = 0
+    """How often it was asked for the system."""
 
     def preflight(self, host: Host, build: Build) -> str:
         return "tcg"
+
+    def os_release(self, host: Host, disk: str, workdir: str, accel: str) -> dict[str, str]:
+        self.looked += 1
+        host.run(["qemu-img", "check", "-q", disk]).checked()
+        return self.system
 
     def apply(self, host: Host, build: Build) -> Report:
         self.builds.append(build)
@@ -50,7 +58,9 @@ class ScribblingEngine:
         for step in build.steps:
             for operation in step.operations:
                 if isinstance(operation, Run) and "fail" in operation.script:
-                    raise StepError(f"step {step.label} failed: it was told to", "Tell it otherwise")
+                    error = StepError(f"step {step.label} failed: it was told to", "Tell it otherwise")
+                    error.log = "what was printed\n"  # type: ignore[attr-defined]
+                    raise error
                 if isinstance(operation, Upload):
                     self.contents.append(Path(operation.source).read_text())
                 if isinstance(operation, Write):
@@ -58,7 +68,9 @@ class ScribblingEngine:
                 if isinstance(operation, Run) and step.step == "run_command":
                     pattern = sum(operation.script.encode()) % 256
                     host.run(["qemu-io", "-f", "qcow2", "-c", f"write -P {pattern} 0 64k", build.disk]).checked()
-        return Report("tcg", versions={"scribbler": "1"}, packages_added={"hello": "2.10-3"})
+        return Report(
+            "tcg", versions={"scribbler": "1"}, packages_added={"hello": "2.10-3"}, os_release=self.system, log="done\n"
+        )
 
 
 class Workshop:

@@ -60,7 +60,7 @@ def test_what_is_published(workshop: Workshop, engine: ScribblingEngine) -> None
     result = workshop.customize()
     path = Path(result["image"]["path"])
     assert path.name == f"web-20260905-{result['fingerprint'][7:15]}.qcow2"
-    assert workshop.visible() == sorted([path.name, f"{path.name}.json", "web.qcow2"])
+    assert workshop.visible() == sorted([path.name, f"{path.name}.json", f"{path.name}.log", "web.qcow2"])
     assert os.readlink(workshop.link) == path.name
     assert result["image"]["current"] == str(workshop.link)
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
@@ -80,7 +80,7 @@ def test_what_is_published(workshop: Workshop, engine: ScribblingEngine) -> None
 
     (inside,) = engine.contents
     assert json.loads(inside) == {
-        **{key: record[key] for key in ("schema", "name", "fingerprint", "created", "recipe")},
+        **{key: record[key] for key in ("schema", "name", "fingerprint", "created", "recipe", "steps")},
         "base": {"serial": "20260905", "digest": record["base"]["digest"]},
     }
     (golden,) = golden_images(Layout(str(workshop.store)))

@@ -97,7 +97,7 @@ def test_two_recipes_at_once_for_one_name(workshop: Workshop, engine: Scribbling
     with ThreadPoolExecutor(2) as pool:
         one, other = (Path(result["image"]["path"]) for result in pool.map(workshop.customize, ["one", "other"]))
     assert workshop.visible() == sorted(
-        ["web.qcow2", *(path.name + suffix for path in (one, other) for suffix in ("", ".json"))]
+        ["web.qcow2", *(path.name + suffix for path in (one, other) for suffix in ("", ".json", ".log"))]
     )
     assert workshop.link.resolve() in (one, other)
     for command in ("one", "other"):
@@ -168,7 +168,7 @@ def test_runs_with_two_stores_never_replace_a_published_image(workshop: Workshop
     again = workshop.customize()
     assert not again["changed"]
     assert again["image"] == built[0]["image"]
-    assert len(workshop.visible()) == 3
+    assert len(workshop.visible()) == 4
 
 
 def test_a_directory_is_the_same_by_any_way(workshop: Workshop, engine: ScribblingEngine) -> None:

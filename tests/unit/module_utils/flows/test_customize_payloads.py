@@ -22,10 +22,10 @@ def test_only_what_the_store_lacks_is_asked_for(workshop: Workshop, engine: Scri
     assert "payloads_missing" not in predicted
 
     answer = workshop.customize(steps=STEPS, payloads={"digests": DIGESTS})
-    assert answer == {"changed": False, "payloads_missing": [f"sha256:{HEX}"]}
+    assert answer == {"changed": False, "payloads_missing": ["1.upload.src"]}
     assert engine.builds == []
 
-    (tmp_path / HEX).write_bytes(b"content")
+    (tmp_path / "1.upload.src").write_bytes(b"content")
     sent = {"digests": DIGESTS, "directory": str(tmp_path)}
     built = workshop.customize(steps=STEPS, payloads=sent)
     assert built["image"]["path"] == predicted["image"]["path"]
@@ -34,12 +34,12 @@ def test_only_what_the_store_lacks_is_asked_for(workshop: Workshop, engine: Scri
     assert not workshop.customize(steps=STEPS, payloads={"digests": DIGESTS})["changed"]
     elsewhere = [{"upload": {"src": "a.txt", "dest": "/srv/"}}]
     assert workshop.customize(steps=elsewhere, payloads={"digests": DIGESTS})["payloads_missing"] == []
-    (tmp_path / HEX).unlink()
+    (tmp_path / "1.upload.src").unlink()
     assert workshop.customize(steps=elsewhere, payloads=sent)["changed"]
 
 
 def test_a_file_that_changed_on_the_controller(workshop: Workshop, engine: ScribblingEngine, tmp_path: Path) -> None:
-    (tmp_path / HEX).write_bytes(b"other content")
+    (tmp_path / "1.upload.src").write_bytes(b"other content")
     with pytest.raises(VerificationError, match="was changed while this task ran"):
         workshop.customize(steps=STEPS, payloads={"digests": DIGESTS, "directory": str(tmp_path)})
     assert engine.builds == []

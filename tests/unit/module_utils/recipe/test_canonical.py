@@ -25,7 +25,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.registry impo
 KEY = b"k" * 32
 ONE, OTHER = (f"sha256:{digit * 64}" for digit in "12")
 GOOD: dict[str, t.Any] = {"base_digest": ONE, "engine": "virt_customize", "size": None, "compression": "zstd"}
-PINNED = "sha256:54b1224eccafa7577f65032e6122bcaa72c81dae89bd6bdb30727a999195b736"
+PINNED = "sha256:b077448452a644208015662a215188c9dc151bfa1dca58e864c6dedc656cb7fb"
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
 writes = st.fixed_dictionaries(
@@ -107,12 +107,16 @@ def test_every_step_that_names_files_gives_them_to_its_operations() -> None:
 
 
 def steps_with_files(kind: StepKind) -> list[Step]:
-    """Of a kind that may name files at least one that does."""
-    written = {"upload": {"src": "a", "dest": "/a"}, "systemd_unit": {"src": "a", "name": "a.service"}}
-    steps = [{kind.name: written[kind.name]}] if kind.name in written else yaml.safe_load(kind.example or "[]")
-    found = [step for step in parse_steps(steps) if step.kind is kind and list(step.files())]
-    assert bool(found) == bool(kind.files)
-    return found
+    """One for each option that names files, otherwise like the kind's example."""
+    example = yaml.safe_load(kind.example or "[]")
+    (options, *_others) = [step[kind.name] for step in example if kind.name in step] or [{"dest": "/a"}]
+    steps = []
+    for option in kind.files:
+        rivals = {rival for group in kind.rules.get("mutually_exclusive", ()) if option in group for rival in group}
+        kept = {name: value for name, value in options.items() if name not in rivals}
+        value = ["a", "b"] if kind.options[option]["type"] == "list" else "a"
+        steps.append({kind.name: {**kept, option: value}})
+    return list(parse_steps(steps))
 
 
 def host_files(operation: Operation) -> list[str]:
