@@ -51,14 +51,22 @@ class _Reader:
     compounds: list[str] = field(default_factory=list)
     after: str = ""
     """``&&`` or ``||`` in front of the command."""
+    in_pattern: bool = False
+    """Whether what comes, up to a bracket, is a pattern of ``case``."""
 
     def read(self, stream: Sequence[Token]) -> Iterator[Command]:
         at = 0
         while at < len(stream):
             token = stream[at]
             at += 1
-            if isinstance(token, Word):
+            if self.in_pattern and not (isinstance(token, Word) and token.text.literal == "esac"):
+                self.in_pattern = not (isinstance(token, Operator) and token.symbol == ")")
+            elif isinstance(token, Word):
+                self.in_pattern = False
                 self._word(token)
+                if self._is_case(token):
+                    yield from self._end(Operator(token.line, "\n"))
+                    self.in_pattern = True
             elif token.symbol in _REDIRECTIONS:
                 target = stream[at] if at < len(stream) else None
                 if isinstance(target, Word):
@@ -69,11 +77,14 @@ class _Reader:
             elif token.symbol == "(":
                 # Of a function's name, or a subshell; the latter is read as if it had no brackets.
                 self.words = []
-            elif token.symbol == ")" and self.compounds[-1:] == ["case"]:
-                self.words = []
             else:
                 yield from self._end(token)
+                self.in_pattern = token.symbol == ";;" and self.compounds[-1:] == ["case"]
         yield from self._end(Operator(0, "\n"))
+
+    def _is_case(self, word: Word) -> bool:
+        """Whether a word is the last of ``case ... in``."""
+        return word.text.literal == "in" and len(self.words) == 3 and self.words[0].text.literal == "case"
 
     def _word(self, word: Word) -> None:
         plain = "" if word.quoted else word.text.literal or ""

@@ -69,6 +69,8 @@ def substitution(command: str, source: str, *, in_quotes: bool) -> Expansion:
     file = _CAT.fullmatch(command.strip())
     if file:
         return Expansion(source, f"lookup('ansible.builtin.file', {jinja_string(file[1])})", quoted=in_quotes)
+    if command.startswith("(") and command.endswith(")"):
+        return Expansion(source, "shell_value", remark="it is arithmetic of the shell", quoted=in_quotes)
     if re.search(r"[$`]", command):
         return Expansion(source, "shell_value", remark="it is a command that uses variables", quoted=in_quotes)
     return Expansion(

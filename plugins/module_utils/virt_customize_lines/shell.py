@@ -123,7 +123,7 @@ class _Lexer:
             elif self._text.startswith("\\\n", self._at):
                 self._advance(2)
             elif character == "\\":
-                parts.append(self._text[self._at + 1 : self._at + 2])
+                parts.append(self._text[self._at + 1 : self._at + 2] or "\\")
                 self._advance(2)
                 quoted = True
             elif character in "'\"" or self._text.startswith(("$'", '$"'), self._at):
