@@ -53,6 +53,6 @@ KIND = StepKind(
     example="""
         - ssh_inject:
             user: root
-            key: "{{ lookup('file', '~/.ssh/id_ed25519.pub') }}"
+            key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB ops@example.com
     """,
 )

@@ -10,10 +10,12 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.model import StepKind
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations import (
     Operation,
     Run,
@@ -21,15 +23,29 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations im
     Write,
 )
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.parse import parse_steps
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.registry import KINDS
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.shell import require_directory
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.values import absolute_path
+from ansible_collections.goldsmith.kvm.tests.unit.module_utils.recipe.scripts import operations
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB o'neil; id"
 HASH = "$6$salt$hash"
+MEANT = {
+    "SC1007": "several variables emptied in one line",
+    "SC1091": "a file of $FILES is read",
+    "SC2034": "a loop that only counts",
+    "SC2041": "a loop over a list of one",
+    "SC2043": "a loop over a list of one",
+    "SC2059": "a format of ours",
+    "SC2066": "a loop over a list of one",
+    "SC2174": "the directories above are there",
+}
+"""What shellcheck warns of, and why it is right."""
 
 
-def operations(kind: str, options: dict[str, t.Any], **paths: str) -> tuple[Operation, ...]:
-    (step,) = parse_steps([{kind: options}])
-    return step.operations(paths).operations
+def examples(kind: StepKind) -> list[dict[str, t.Any]]:
+    """The options of each step of its example that is of this kind."""
+    return [step[kind.name] for step in yaml.safe_load(kind.example or "[]") if kind.name in step]
 
 
 @pytest.mark.parametrize(
@@ -43,8 +59,21 @@ def operations(kind: str, options: dict[str, t.Any], **paths: str) -> tuple[Oper
         ("write", {"dest": "/etc/motd", "content": "-x: 'a'\n"}, [Write("-x: 'a'\n", "/etc/motd")]),
         (
             "run_command",
-            {"command": "make\n", "chdir": "/opt/it's", "timeout": 60, "network": False},
-            [Run("cd -- '/opt/it'\"'\"'s'\nset +u\nmake\n", network=False, timeout=60)],
+            {
+                "command": "make\n",
+                "chdir": "/opt/it's",
+                "environment": {"A": '"$x'},
+                "timeout": 60,
+                "network": False,
+            },
+            [
+                Run(
+                    require_directory("/opt/it's")
+                    + "export A='\"$x'\ncd -- '/opt/it'\"'\"'s'\nunset FILES\nset +u\nmake\n",
+                    network=False,
+                    timeout=60,
+                )
+            ],
         ),
         (
             "systemd_unit",
@@ -82,17 +111,26 @@ def test_a_key_is_injected_after_the_user_was_looked_for() -> None:
         ("packages", {"remove": ["snapd"]}),
         ("user", {"name": "ops", "sudo": "password", "groups": ["adm"], "authorized_keys": [KEY]}),
         ("user", {"name": "app", "system": True, "uid": 900, "comment": "it's -x", "password_hash": HASH}),
-        ("disable_unattended_upgrades", {}),
         ("run_command", {"command": "for i in 1 2; do echo $i; done"}),
+        ("password", {"user": "root", "password": "x", "method": "sha512", "locked": False}),
+        ("copy_in", {"src": "a", "dest": "/it's", "owner": "daemon"}),
+        ("line_in_file", {"path": "/it's", "regexp": "x", "state": "absent"}),
+        *((kind.name, options) for kind in KINDS.values() for options in examples(kind)),
     ],
 )
 def test_scripts_are_posix_shell(kind: str, options: dict[str, t.Any]) -> None:
-    scripts = [operation.script for operation in operations(kind, options) if isinstance(operation, Run)]
-    assert scripts
-    for script in scripts:
-        # SC2043: a loop over the keys of a user who has one.
-        argv = ["shellcheck", "--shell=sh", "--severity=warning", "--exclude=SC2043", "-"]
-        subprocess.run(argv, input=script, text=True, check=True)
+    (step,) = parse_steps([{kind: options}])
+    paths = {place: "/store/1" for place, dummy in step.files()}
+    for operation in (*step.operations(paths).operations, *step.finishing(paths).operations):
+        if isinstance(operation, Run):
+            argv = ["shellcheck", "--shell=sh", "--severity=warning", f"--exclude={','.join(MEANT)}", "-"]
+            script = f"set -eu\n{operation.script}"
+            checked = subprocess.run(argv, input=script, text=True, capture_output=True, check=False)
+            assert checked.returncode == 0, checked.stdout
+
+
+def test_every_kind_has_an_example() -> None:
+    assert [kind.name for kind in KINDS.values() if not examples(kind)] == []
 
 
 nasty = st.text(
@@ -142,20 +180,21 @@ def test_no_value_of_a_user_is_read_as_shell(comment: str, shell: str, password:
         ({"install": ["nginx", "curl"]}, True, ["--no-install-recommends install -- nginx curl"]),
         ({"install": ["nginx"], "recommends": True}, True, ["--force-confold install -- nginx"]),
         ({"upgrade": "yes"}, True, ["--no-install-recommends upgrade --with-new-pkgs"]),
-        ({"remove": ["snapd"]}, False, ["--no-install-recommends remove -- snapd"]),
+        ({"remove": ["snapd"]}, False, ['--no-install-recommends remove -- "$@"']),
         (
             {"install": ["nginx"], "remove": ["snapd"], "upgrade": "dist"},
             True,
-            ["remove -- snapd", "dist-upgrade", "install -- nginx"],
+            ['remove -- "$@"', "dist-upgrade", "install -- nginx"],
         ),
     ],
 )
 def test_what_apt_get_is_told(options: dict[str, t.Any], network: bool, commands: list[str]) -> None:
     (run,) = operations("packages", options)
     assert isinstance(run, Run)
-    told = [line for line in run.script.splitlines() if line.startswith("apt-get --quiet --assume-yes")]
-    assert [line.endswith(command) for line, command in zip(told, commands)] == [True] * len(commands)
-    assert len(told) == len(commands)
+    places = [run.script.find(command) for command in commands]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert run.script.count("apt-get --quiet --assume-yes") == len(commands)
     assert ("apt-get --quiet update" in run.script) == run.network == network
 
 
