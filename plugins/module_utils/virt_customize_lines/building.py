@@ -15,7 +15,7 @@ from . import idioms
 from .model import LOOK_AT, NOT_NEEDED, NOT_TURNED, Files, Operation, Place, Recipe, Remark
 from .operations import Steps, Turning, turn
 from .options import OPERATIONS, SILENT, TOLD, Argument
-from .subject import of_operation, of_option
+from .subject import of_operation, of_option, of_word
 from .text import Expansion, Text
 
 _PLACE = re.compile(r"^steps\[0\]\S*(?: \(step 1\))?:? ?")
@@ -125,7 +125,9 @@ class Building:
         if any(True for dummy in argument.value.expansions()):
             self.used += [(expansion, argument.place) for expansion in argument.value.expansions()]
             cause = "what the shell puts there is not known, and may be options"
-        self.remark(NOT_TURNED, argument.place, argument.value.source, cause, "Write out the options in the command")
+        # It may be the rest of a password with a blank in it.
+        subject = "a further word" if self._passwords else of_word(argument.value.source)
+        self.remark(NOT_TURNED, argument.place, subject, cause, "Write out the options in the command")
 
     def _operation(self, operation: Operation) -> None:
         self.operations += 1

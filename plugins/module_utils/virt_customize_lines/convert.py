@@ -14,7 +14,7 @@ from .building import Building
 from .commands import Command, assigned, commands, environment
 from .model import LOOK_AT, NOT_NEEDED, NOT_TURNED, Conversion, Files, NoFiles, Place, Remark
 from .options import Argument
-from .subject import of_option
+from .subject import of_option, of_word
 from .text import Text
 from .variables import Variables
 
@@ -132,7 +132,7 @@ class _Converter:
         place = Place(command.line)
         building = self._building(images[0].value if images else None, images[0].place if images else place)
         for where, word, error in unread:
-            building.remark(NOT_TURNED, where, word.source, error.cause, error.way_out)
+            building.remark(NOT_TURNED, where, of_word(word.source), error.cause, error.way_out)
         for image in images[1:]:
             cause, way_out = "a base has one disk", "Build from the disk that holds the system"
             building.remark(NOT_TURNED, image.place, of_option("add", image.value.source), cause, way_out)

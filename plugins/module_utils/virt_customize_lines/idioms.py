@@ -79,7 +79,7 @@ def _resets(command: Command) -> bool:
         return paths in (["/etc/machine-id", "/var/lib/dbus/machine-id"], ["/var/lib/dbus/machine-id"])
     elif program == "truncate" and not re.search(r"(^|\s)(-s\s*0|--size[= ]0)(\s|$)", " ".join(words)):
         return False
-    return program in ("truncate", "rm", "cp") and bool(paths) and set(paths) <= _IDENTITY
+    return program in ("truncate", "rm", "cp", "touch") and bool(paths) and set(paths) <= _IDENTITY
 
 
 def password_of(command: str) -> tuple[str, str] | None:

@@ -28,12 +28,19 @@ def of_operation(operation: Operation) -> str:
     return of_option(operation.name, value, secret=operation.name not in ("password", "root-password"))
 
 
+def of_word(value: str) -> str:
+    """An option or a word that is not known."""
+    return shortened("…" if may_hold_secret(value) else value)
+
+
+def shortened(value: str) -> str:
+    value = " ".join(value.split())
+    return value if len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"
+
+
 def of_option(name: str, value: str, *, secret: bool = True) -> str:
     """The same for any option."""
     dashes = "-" if len(name) == 1 else "--"
     if secret and may_hold_secret(value):
         value = "…"
-    value = " ".join(value.split())
-    if len(value) > _LONGEST:
-        value = f"{value[: _LONGEST - 1]}…"
-    return f"{dashes}{name} {value}".rstrip()
+    return f"{dashes}{name} {shortened(value)}".rstrip()
