@@ -5,41 +5,33 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 
 from ...common.errors import BadRequestError
-from .. import firstboot
+from .. import apt, firstboot
 from ..model import Options, StepKind
 from ..operations import Operation
 
-# Names as in Debian Policy 5.6.1, and what apt-get takes behind them for architecture, version and release.
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](?::[a-z0-9-]+)?(?:[=/][A-Za-z0-9.+:~-]+)?")
 _SECONDS = 1800
 
 
 def _check(options: Options) -> Options:
     if not options["packages"]:
         raise BadRequestError("packages is empty", "Name at least one package")
-    for package in options["packages"]:
-        if not _PACKAGE.fullmatch(package):
-            raise BadRequestError(
-                f"packages has {package!r}, which is not the name of a package",
-                "Write names as apt-get takes them, such as nginx, nginx=1.24.0-2 or nginx/noble-backports",
-            )
-    return {**options, "name": firstboot.name(options["name"])}
+    packages = apt.packages("packages", options["packages"])
+    return {**options, "name": firstboot.name(options["name"]), "packages": packages}
 
 
 def _render(options: Options) -> tuple[Operation, ...]:
-    get = f"apt-get --quiet --assume-yes -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout={_SECONDS}"
-    if not options["recommends"]:
-        get += " --no-install-recommends"
+    packages = shlex.join(options["packages"])
+    lock = ("-o", f"DPkg::Lock::Timeout={_SECONDS}")
+    install = apt.apt_get(*lock, "install", "--", packages, recommends=options["recommends"])
     # The timeout is for dpkg's lock. The one of the lists has none: another update at work makes this one fail.
     script = f"""\
 #!/bin/sh -e
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 missing=no
-for package in {shlex.join(options["packages"])}; do
+for package in {packages}; do
     [ "$(dpkg-query -W -f '${{db:Status-Status}}' "$package" 2>/dev/null)" = installed ] || missing=yes
 done
 [ "$missing" = yes ] || exit 0
@@ -52,7 +44,7 @@ until apt-get --quiet update -o APT::Update::Error-Mode=any; do
     fi
     sleep 15
 done
-{get} -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install -- {shlex.join(options["packages"])}
+{install}
 """
     return (firstboot.install(options["name"], text=script),)
 
