@@ -97,8 +97,8 @@ systemctl --no-reload disable {UNIT} >/dev/null 2>&1 || :
 
 _INSTALL = f"""\
 command -v systemctl >/dev/null || {fail("the image has no systemd, which would run the script at the first boot")}
-mkdir -p -m 0755 /usr/local/sbin /etc/systemd/system
-mkdir -p -m 0755 {DIRECTORY}
+mkdir -p /usr/local/sbin /etc/systemd/system
+mkdir -p {DIRECTORY}
 install -T -m 0755 "$FILES/runner" {RUNNER}
 install -T -m 0644 "$FILES/service" /etc/systemd/system/{UNIT}
 last=0

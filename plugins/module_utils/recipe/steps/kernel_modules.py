@@ -85,7 +85,7 @@ def _render(options: Options) -> tuple[Operation, ...]:
     for directory, content in contents.items():
         dest = f"/etc/{directory}.d/{name}.conf"
         if content:
-            script += f'mkdir -p -m 0755 /etc/{directory}.d\ninstall -T -m 0644 "$FILES/{directory}" {dest}\n'
+            script += f'mkdir -p /etc/{directory}.d\ninstall -T -m 0644 "$FILES/{directory}" {dest}\n'
         else:
             script += f"rm -f {dest}\n"
     if options["update_initramfs"]:

@@ -17,8 +17,8 @@ from ..shell import require_program
 _SCRIPT = """\
 export PYTHONDONTWRITEBYTECODE=1
 scratch=$FILES/root
-mkdir -p -m 0700 "$scratch/etc/netplan"
-mkdir -p -m 0755 /etc/netplan
+mkdir -p "$scratch/etc/netplan"
+mkdir -p /etc/netplan
 for file in /etc/netplan/*.yaml; do
     if [ -e "$file" ]; then install -m 0600 "$file" "$scratch/etc/netplan/"; fi
 done

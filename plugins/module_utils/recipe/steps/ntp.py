@@ -19,7 +19,7 @@ _OPTIONS = ("servers", "pools", "fallback")
 _SCRIPT = f"""\
 if command -v chronyd >/dev/null; then
     [ ! -s "$FILES/fallback" ] || {fail("the image has chrony, which knows no fallback servers: leave out fallback")}
-    mkdir -p -m 0755 /etc/chrony/sources.d
+    mkdir -p /etc/chrony/sources.d
     for file in /etc/chrony/chrony.conf /etc/chrony/conf.d/*.conf /etc/chrony/sources.d/*.sources; do
         if [ -f "$file" ]; then sed -E -i 's/^ *(pool|server|peer) /#&/' "$file"; fi
     done
@@ -29,7 +29,7 @@ if command -v chronyd >/dev/null; then
     install -T -m 0644 "$FILES/chrony" /etc/chrony/sources.d/goldsmith.sources
     unit=chrony.service
 elif [ -x /lib/systemd/systemd-timesyncd ]; then
-    mkdir -p -m 0755 /etc/systemd/timesyncd.conf.d
+    mkdir -p /etc/systemd/timesyncd.conf.d
     install -T -m 0644 "$FILES/timesyncd" /etc/systemd/timesyncd.conf.d/goldsmith.conf
     unit=systemd-timesyncd.service
 else

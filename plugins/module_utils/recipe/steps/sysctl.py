@@ -46,7 +46,7 @@ def _value(key: str, value: t.Any) -> str:
 def _render(options: Options) -> tuple[Operation, ...]:
     lines = [f"{key} = {value}\n" for key, value in sorted(options["settings"].items())]
     dest = f"/etc/sysctl.d/{options['name']}.conf"
-    script = f'mkdir -p -m 0755 /etc/sysctl.d\ninstall -T -m 0644 "$FILES/settings" {dest}\n'
+    script = f'mkdir -p /etc/sysctl.d\ninstall -T -m 0644 "$FILES/settings" {dest}\n'
     return (Run(script, contents={"settings": "".join(lines)}),)
 
 

@@ -55,7 +55,7 @@ def _render(options: Options) -> tuple[Operation, ...]:
     if has_file:
         directory = f"/etc/systemd/{scope}" + (f"/{name}.d" if "drop_in" in options else "")
         dest = f"{directory}/{options.get('drop_in', name)}"
-        script += f"mkdir -p -m 0755 '{directory}'\ninstall -T -m 0644 \"$FILES/unit\" '{dest}'\n"
+        script += f"mkdir -p '{directory}'\ninstall -T -m 0644 \"$FILES/unit\" '{dest}'\n"
     if options.get("enabled") is False:
         script += f"{systemctl} disable -- '{name}'\n"
     elif options.get("enabled"):

@@ -80,7 +80,7 @@ def examples(kind: StepKind) -> list[dict[str, t.Any]]:
             {"name": "-.mount", "drop_in": "x.conf", "content": "[Unit]\n"},
             [
                 Run(
-                    "mkdir -p -m 0755 '/etc/systemd/system/-.mount.d'\n"
+                    "mkdir -p '/etc/systemd/system/-.mount.d'\n"
                     "install -T -m 0644 \"$FILES/unit\" '/etc/systemd/system/-.mount.d/x.conf'\n",
                     contents={"unit": "[Unit]\n"},
                 )
