@@ -21,6 +21,8 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.common.tree import w
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.model import TEMPLATE, TREE, Step
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.files import hash_file
 
+_SINGLE_FILE = "Name a single file, or put the directory in by a step copy_in"
+
 
 @dataclass(frozen=True)
 class ControllerFile:
@@ -65,7 +67,7 @@ class ControllerFiles:
 
     def _find(self, label: str, directory: str, value: str, *, tree: bool) -> str:
         if value.endswith("/") and not tree:
-            raise BadRequestError(f"{label} is a directory: {value}", "Name a single file")
+            raise BadRequestError(f"{label} is a directory: {value}", _SINGLE_FILE)
         try:
             found = self.find_needle(directory, os.path.expanduser(value.rstrip("/") or value))
         except AnsibleFileNotFound as error:
@@ -77,7 +79,7 @@ class ControllerFiles:
                 else "Put it there, or use remote_src: true for a file of the target",
             ) from None  # ansible-core would say the cause once more, in its own words
         if os.path.isdir(found) and not tree:
-            raise BadRequestError(f"{label} is a directory: {found}", "Name a single file")
+            raise BadRequestError(f"{label} is a directory: {found}", _SINGLE_FILE)
         if not os.access(found, os.R_OK):
             raise BadRequestError(f"{label} cannot be read on the controller: {found}", "Look at its permissions")
         return found

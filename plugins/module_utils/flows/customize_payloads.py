@@ -67,7 +67,10 @@ def payload_digest(layout: Layout, sent: Sent, payload: Payload, check_mode: boo
 def _own_digest(layout: Layout, payload: Payload, check_mode: bool) -> str:
     path = payload.path.rstrip("/") if payload.packed else payload.path
     if os.path.isdir(path) and not payload.packed:
-        raise BadRequestError(f"{payload.label} is a directory of this host: {path}", "Name a single file")
+        raise BadRequestError(
+            f"{payload.label} is a directory of this host: {path}",
+            "Name a single file, or put the directory in by a step copy_in",
+        )
     if not os.path.isfile(path) and not (payload.packed and os.path.isdir(path)):
         raise BadRequestError(
             f"{payload.label} is no file of this host: {path}",
