@@ -47,8 +47,10 @@ def _differences(plan: Plan) -> list[str]:
     if record is None:
         return [NO_RECORD]
     known = record["recipe"]
-    found = [] if known.get("schema") == RECIPE_SCHEMA else ["schema"]
-    found += [] if record["base"]["digest"] == plan.base["digest"] else ["base"]
+    if known.get("schema") != RECIPE_SCHEMA:
+        # Its steps meant something else, if only their defaults.
+        return ["schema"]
+    found = [] if record["base"]["digest"] == plan.base["digest"] else ["base"]
     found += [] if known["steps"] == plan.recipe["steps"] else ["steps"]
     return found + [part for part in ("size", "compression", "engine") if known.get(part) != plan.recipe[part]]
 
