@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.goldsmith.kvm.tests.fixtures import base_image, dummy_images
-from ansible_collections.goldsmith.kvm.tests.fixtures.apt_repository import write_repository
 from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
 from ansible_collections.goldsmith.kvm.tests.fixtures.mirror import Mirror, small_mirror
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import Server, serve
@@ -19,7 +18,7 @@ from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from .chroot import userland
 from .examples import Example, Reader, examples, furnish
 from .fetching import Fetching
-from .promises import Place
+from .promises import Place, serve_place
 
 
 @pytest.fixture(scope="session")
@@ -76,11 +75,8 @@ def built_example(reader: Reader) -> Example:
 @pytest.fixture(name="place", scope="module")
 def fixture_place(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Iterator[Place]:
     """For steps in the chroot: files, and the apt repository."""
-    directory = tmp_path_factory.mktemp("promises")
-    with keys.session():
-        write_repository(directory / "tree" / "apt", keys)
-    with serve(directory / "tree") as server:
-        yield Place(directory / "files", f"{server.url}/apt", keys)
+    with serve_place(tmp_path_factory.mktemp("promises"), keys) as place:
+        yield place
 
 
 @pytest.fixture(name="lower", scope="module")

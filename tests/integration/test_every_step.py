@@ -15,13 +15,12 @@ import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.registry import KINDS
 from ansible_collections.goldsmith.kvm.tests.fixtures import base_image
-from ansible_collections.goldsmith.kvm.tests.fixtures.apt_repository import LOOPBACK_IN_APPLIANCE, write_repository
+from ansible_collections.goldsmith.kvm.tests.fixtures.apt_repository import LOOPBACK_IN_APPLIANCE
 from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
-from ansible_collections.goldsmith.kvm.tests.fixtures.server import serve
 from ansible_collections.goldsmith.kvm.tests.integration.booting import boot
 from ansible_collections.goldsmith.kvm.tests.integration.chroot import Chroot, userland
 from ansible_collections.goldsmith.kvm.tests.integration.plays import run_tasks
-from ansible_collections.goldsmith.kvm.tests.integration.promises import Place, promise
+from ansible_collections.goldsmith.kvm.tests.integration.promises import promise, serve_place
 
 pytestmark = pytest.mark.slow
 
@@ -29,12 +28,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(name="image", scope="module")
 def fixture_image(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Path:
     directory = tmp_path_factory.mktemp("every-step")
-    with keys.session():
-        write_repository(directory / "tree" / "apt", keys)
     base = [image for image in base_image.ensure() if image.lineage == "server"][-1]
-    with serve(directory / "tree") as server:
-        port = server.url.rpartition(":")[2]
-        place = Place(directory / "files", f"http://{LOOPBACK_IN_APPLIANCE}:{port}/apt", keys)
+    with serve_place(directory, keys, LOOPBACK_IN_APPLIANCE) as place:
         task = {
             "goldsmith.kvm.image_customize": {
                 "base": {"path": str(base.path)},

@@ -11,12 +11,19 @@ to choose, and the image still boots afterwards, without a unit that fails.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.goldsmith.kvm.tests.fixtures.apt_repository import write_repository
 from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
+from ansible_collections.goldsmith.kvm.tests.fixtures.server import serve
+
+OWN_REPOSITORIES = ("apt_repository", "apt_mirror")
+"""Kinds whose promise leaves the repository in the image. apt wants one key for each URL, so theirs is another URL."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +37,27 @@ class Place:
     keys: Keys
     """``keys.apt`` signs the repository."""
 
+    def apt_url_of(self, kind: str) -> str:
+        """The same repository for one of :data:`OWN_REPOSITORIES`."""
+        return f"{self.apt_url}-of-{kind}"
+
     def file(self, name: str, content: str | bytes) -> str:
         """A file with this content; returns its path."""
         path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return str(path)
+
+
+@contextlib.contextmanager
+def serve_place(directory: Path, keys: Keys, loopback: str = "127.0.0.1") -> Iterator[Place]:
+    """A place below ``directory``; ``loopback`` is this host's as steps see it."""
+    with keys.session():
+        write_repository(directory / "tree" / "apt", keys)
+    for kind in OWN_REPOSITORIES:
+        (directory / "tree" / f"apt-of-{kind}").symlink_to("apt")
+    with serve(directory / "tree") as server:
+        yield Place(directory / "files", f"http://{loopback}:{server.url.rpartition(':')[2]}/apt", keys)
 
 
 def promise(kind: str) -> types.ModuleType:

@@ -25,7 +25,7 @@ def steps(place: Place) -> list[dict[str, t.Any]]:
     return [
         {"apt_repository": {"name": "promise-mirror", **source, "key_src": str(place.keys.apt.armored)}},
         {"write": {"dest": path, "content": SOURCES, "mode": "0640"}},
-        {"apt_mirror": {"uri": place.apt_url}},
+        {"apt_mirror": {"uri": place.apt_url_of("apt_mirror")}},
         {"packages": {"install": ["goldsmith-mirrored"]}},
     ]
 

@@ -11,7 +11,7 @@ from . import Place
 
 
 def steps(place: Place) -> list[dict[str, t.Any]]:
-    source = {"uris": [place.apt_url], "suites": ["stable"], "components": ["main"]}
+    source = {"uris": [place.apt_url_of("apt_repository")], "suites": ["stable"], "components": ["main"]}
     digest = hashlib.sha256(place.keys.apt.armored.read_bytes()).hexdigest()
     return [
         {
@@ -44,7 +44,7 @@ def check(root: Path) -> None:
     text = (root / "etc/apt/sources.list.d/promise-file.sources").read_text()
     assert text.startswith("Types: deb\nURIs: http://")
     assert text.endswith(
-        "/apt\nSuites: stable\nComponents: main\nArchitectures: amd64 arm64\n"
+        "/apt-of-apt_repository\nSuites: stable\nComponents: main\nArchitectures: amd64 arm64\n"
         "Signed-By: /etc/apt/keyrings/promise-file.gpg\n"
     )
     assert (root / "etc/apt/preferences.d/promise-file.pref").read_text() == (
