@@ -13,7 +13,8 @@ author: The goldsmith.kvm authors (@goldsmith-kvm)
 description:
   - Lists the images that M(goldsmith.kvm.image_fetch) has put into the store, with their proof, when they were last
     used, and which golden images were made from them.
-  - Deletes, when asked to, those that are no longer needed, and what killed runs have left.
+  - Deletes, when asked to, those that are no longer needed, files that steps of M(goldsmith.kvm.image_customize) had
+    put in and logs of its builds that failed, and what killed runs have left.
   - An image that an existing golden image was made from is never deleted, nor one that is in the backing chain of a
     disk of any domain (running or not, snapshots included) or of a build that is under way.
   - Domains are found by libvirt's definition files, and by C(virsh) where that gets an answer. The Python bindings of
@@ -51,6 +52,8 @@ options:
   age:
     description:
       - Keep what has been used within this time, such as V(30d), V(2w) or V(12h).
+      - Files that steps put into images, which may be secrets, and logs of failed builds go by it as well. A file that
+        is wanted again is sent again.
       - With O(keep) as well, an image has to be both superseded and unused to be deleted.
       - Used with O(state=pruned).
     type: str
@@ -192,6 +195,13 @@ removed_leftovers:
   elements: str
   sample:
     - /var/lib/goldsmith/images/.5c4b3a2918070605.part
+removed_files:
+  description: Paths of files that steps had put into images, and of logs of failed builds, that O(age) did not keep.
+  returned: O(state=pruned)
+  type: list
+  elements: str
+  sample:
+    - /var/lib/goldsmith/logs/noble-base.log
 needed:
   description: The images that O(keep) and O(age) did not keep, but something else does.
   returned: O(state=pruned)
@@ -214,7 +224,7 @@ needed:
       reasons:
         - the domain db-1 uses it
 freed:
-  description: Bytes of the images that were or would be deleted.
+  description: Bytes of the images and files that were or would be deleted.
   returned: O(state=pruned)
   type: int
   sample: 0

@@ -19,6 +19,7 @@ from ..store.layout import DEFAULT_ROOT, Layout
 from ..store.parts import leftovers, remove_leftovers
 from ..store.prune import Decision, decide, superseded
 from ..store.references import golden_images
+from ..store.unused import UnusedFile, remove_unused_files, unused_files
 from .held import held_files
 
 
@@ -48,39 +49,50 @@ def manage_store(host: Host, params: Mapping[str, t.Any], check_mode: bool, *, r
     keep, age = params["keep"], params["age"]
     if keep is not None and keep < 0:
         raise BadRequestError(f"keep is {keep}", "Give a number from 0 on")
-    unused_since = None if age is None else format_time(now() - parse_age(age))
+    moment = None if age is None else now() - parse_age(age)
     present = _present(layout)
-    candidates = superseded(present, keep=keep, unused_since=unused_since)
-    if not candidates:
-        return _result(layout, present, Decision((), {}), [], check_mode)
+    candidates = superseded(present, keep=keep, unused_since=None if moment is None else format_time(moment))
+    files = [] if moment is None else unused_files(layout, moment)
+    decision, removed = Decision((), {}), []
     if check_mode:
-        decision = decide(candidates, _needed(host, layout, candidates, root))
-        return _result(layout, present, decision, list(decision.removed), check_mode)
-    with no_new_builds(layout):
-        decision = decide(candidates, _needed(host, layout, candidates, root))
-        removed = [image for image in decision.removed if Images(layout).delete(image)]
-    return _result(layout, present, decision, removed, check_mode)
+        if candidates:
+            decision = decide(candidates, _needed(host, layout, candidates, root))
+            removed = list(decision.removed)
+    elif candidates or files:
+        with no_new_builds(layout):
+            if candidates:
+                decision = decide(candidates, _needed(host, layout, candidates, root))
+                removed = [image for image in decision.removed if Images(layout).delete(image)]
+            files = [] if moment is None else remove_unused_files(layout, moment)
+    return _result(layout, present, decision, removed, files, check_mode)
 
 
 def _result(
-    layout: Layout, present: Iterable[Image], decision: Decision, removed: list[Image], check_mode: bool
+    layout: Layout,
+    present: Iterable[Image],
+    decision: Decision,
+    removed: list[Image],
+    files: list[UnusedFile],
+    check_mode: bool,
 ) -> dict[str, t.Any]:
     """What the module returns of ``state: pruned``, after the leftovers are deleted, too, outside of check mode."""
     left = leftovers(layout) if check_mode else remove_leftovers(layout)
     left += _vanished(layout, check_mode)
     gone = {image.digest for image in removed}
     kept = [image for image in present if image.digest not in gone]
-    paths = sorted([layout.image(image.digest) for image in removed] + left)
+    unused = [file.path for file in files]
+    paths = sorted([layout.image(image.digest) for image in removed] + left + unused)
     return {
         "changed": bool(paths),
         "images": _listed(layout, kept),
         "removed": _listed(layout, removed),
         "removed_leftovers": left,
+        "removed_files": unused,
         "needed": [
             {"path": layout.image(digest), "digest": digest, "reasons": list(reasons)}
             for digest, reasons in sorted(decision.needed.items())
         ],
-        "freed": sum(image.size for image in removed),
+        "freed": sum(image.size for image in removed) + sum(file.size for file in files),
         "diff": {"before": dict.fromkeys(paths, "present"), "after": dict.fromkeys(paths, "absent")},
     }
 

@@ -11,7 +11,6 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable
-from datetime import datetime
 
 from ..common.errors import StoreError, VerificationError
 from .files import HASH_BLOCK, hash_file, publish, refusal, remove_file
@@ -71,25 +70,6 @@ class Payloads:
         except OSError as error:
             raise refusal(path, error) from error
         return path
-
-    def unused_since(self, moment: datetime) -> list[str]:
-        """Paths of the payloads that no build has used since then, sorted, and of what killed runs have left."""
-        found = []
-        for path in glob.glob(os.path.join(glob.escape(self._layout.payloads), "*")):
-            with contextlib.suppress(FileNotFoundError):
-                if os.stat(path).st_mtime < moment.timestamp():
-                    found.append(path)
-        return sorted(found)
-
-    def remove_unused(self, moment: datetime) -> list[str]:
-        """Delete those of :meth:`unused_since`, and return their paths. No build may begin meanwhile."""
-        if not os.path.isdir(self._layout.payloads):
-            return []
-        with self._layout.lock("payloads"):
-            unused = self.unused_since(moment)
-            for path in unused:
-                remove_file(path)
-        return unused
 
     def path(self, digest: str) -> str:
         """Path of a payload that the store has; raises StoreError when it is not whole."""
