@@ -19,6 +19,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.virt_customize_lines
 
 _GOLDEN_DIR = "/var/lib/libvirt/images/golden"
 _VARIABLE = re.compile(r"\{\{ (\w+) \}\}")
+_OTHER_BREAKS = re.compile("[\r\x85\u2028\u2029]")
 _SHORT = 100
 
 
@@ -82,6 +83,8 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
     style = "|" if "\n" in data else '"' if "{{" in data else None
+    if _OTHER_BREAKS.search(data):
+        style = '"'  # YAML's reader would make other line breaks of them
     return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 

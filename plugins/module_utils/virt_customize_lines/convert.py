@@ -70,7 +70,8 @@ class _Converter:
         building.add_call(commands_file.read(text))
 
     def script(self, text: str) -> None:
-        others = []
+        others: list[Command] = []
+        sizes: dict[str, str] = {}
         calls = 0
         for command in commands(text):
             called = surroundings.call(command)
@@ -78,7 +79,11 @@ class _Converter:
                 called = 0, ""  # the options alone
             if called is None:
                 self._note(command)
-                others.append(command)
+                resized = surroundings.resized(command)
+                if resized:
+                    sizes[resized[0].jinja] = resized[1]
+                else:
+                    others.append(command)
                 continue
             calls += 1
             start, caller = called
@@ -91,6 +96,9 @@ class _Converter:
                 "there is no virt-customize command in the text",
                 "Give a command line or a script that calls it, or say that it is a commands file",
             )
+        for image, building in self._buildings.items():
+            if image in sizes:
+                building.set_option("size", sizes[image])
         self._remarks += surroundings.remarks(others)
 
     def conversion(self) -> Conversion:
@@ -145,7 +153,7 @@ class _Converter:
         building.add_call(self._with_files(building, rest, command.here_document))
 
     def _building(self, image: Text | None, place: Place) -> Building:
-        key = image.source if image else ""
+        key = image.jinja if image else ""
         if key not in self._buildings:
             building = Building(self._files, image, place)
             if image:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ..common.errors import BadRequestError
 from .commands import Command, commands
 from .model import Operation
-from .subject import may_hold_secret
+from .subject import holds_secret
 
 _IDENTITY = frozenset({"/etc/machine-id", "/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed"})
 IDENTITY = "every build leaves machine-id and random seed as the base had them, so that each clone gets its own"
@@ -99,7 +99,7 @@ def remarks(operation: Operation) -> Iterator[tuple[str, str]]:
     text = operation.value.source
     if operation.name in ("run-command", "firstboot-command"):
         yield from _of_command(operation, text)
-    if operation.name in ("run-command", "firstboot-command", "write", "append-line", "edit") and may_hold_secret(text):
+    if operation.name in ("run-command", "firstboot-command", "write", "append-line", "edit") and holds_secret(text):
         yield (
             "it may hold a secret, which would stand in the recipe and in the build record",
             "Take it from a file of Ansible Vault, by a step that may hold a secret, such as password or template",

@@ -10,10 +10,22 @@ import re
 from .model import Operation
 
 _SECRET = re.compile(r"passw|passphrase|secret|token|credential|api[_-]?key|private[_-]?key|chpasswd", re.IGNORECASE)
+# A name that says so, and a value.
+_GIVEN = re.compile(
+    r"(?:passw|passphrase|secret|token|credential|api[_-]?key|private[_-]?key)[\w\"']*\s*[:=]\s*[^\s:=]"
+    r"|chpasswd|useradd\b.*\s(?:-p|--password)\b",
+    re.IGNORECASE,
+)
 _LONGEST = 72
 
 
+def holds_secret(text: str) -> bool:
+    """Whether a secret stands in a text, as far as one can see."""
+    return bool(_GIVEN.search(text))
+
+
 def may_hold_secret(text: str) -> bool:
+    """Whether a text is better not shown."""
     return bool(_SECRET.search(text))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from .commands import Command
 from .model import LOOK_AT, NOT_NEEDED, NOT_TURNED, Place, Remark
+from .text import Text
 
 _WRAPPERS = frozenset(
     [
@@ -84,6 +85,18 @@ def call(command: Command) -> tuple[int, str] | None:
             if number and (first in _NAMING or words[:2] in (["command", "-v"], ["command", "-V"])):
                 return None
             return number + 1, "" if not number or first in _WRAPPERS else first or command.words[0].text.source
+    return None
+
+
+def resized(command: Command) -> tuple[Text, str] | None:
+    """Image and size of ``qemu-img resize IMAGE SIZE``, where that is the whole size."""
+    words = [word.text for word in command.words]
+    while words and words[0].literal in _WRAPPERS:
+        words.pop(0)
+    if len(words) == 4 and [word.literal for word in words[:2]] == ["qemu-img", "resize"]:
+        size = words[3].literal or ""
+        if re.fullmatch(r"[0-9]+[MGT]", size):
+            return words[2], size
     return None
 
 

@@ -181,6 +181,13 @@ def test_options_of_the_module() -> None:
     assert recipe.options == {"accel": "tcg", "memsize": 4096, "smp": 4, "network": False}
 
 
+@pytest.mark.parametrize(("size", "options"), [("20G", {"size": "20G"}), ("+5G", {}), ("$SIZE", {})])
+def test_the_size_of_the_disk(size: str, options: dict[str, str]) -> None:
+    made = convert(f'sudo qemu-img resize "$A" {size}\nvirt-customize -a $A --touch /a\nqemu-img resize $B 5G')
+    assert made.recipes[0].options == options
+    assert ("qemu-img resize" in told(made, "look_at")) is not bool(options)
+
+
 def test_calls_for_one_image_are_one_recipe_and_others_their_own() -> None:
     made = convert("virt-customize -a a --touch /1\nvirt-customize -a b --touch /2\nvirt-customize -a a --touch /3")
     assert [(recipe.image, list(recipe.steps)) for recipe in made.recipes] == [

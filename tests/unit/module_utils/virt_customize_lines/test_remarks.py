@@ -151,6 +151,22 @@ def test_what_is_said_about_arguments(arguments: tuple[str, ...], kind: str, say
     assert [remark.kind for remark in found if says in remark.cause] == [kind]
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("/etc/ssh/sshd_config.d/x:PermitRootLogin prohibit-password", False),
+        ("/etc/ssh/sshd_config.d/x:PasswordAuthentication no", False),
+        ("/etc/x:token =", False),
+        ("/etc/agent.yaml:api_key: 0123", True),
+        ("/etc/x:DB_PASSWORD=0123", True),
+        ('/etc/x:{"secret": "0123"}', True),
+    ],
+)
+def test_a_secret_in_a_file_is_seen(value: str, told: bool) -> None:
+    found, dummy = of_arguments("--write", value)
+    assert bool([remark for remark in found if "secret" in remark.cause]) is told
+
+
 def test_every_step_that_is_recommended_is_there() -> None:
     assert {step for step, dummy in idioms._HINTS.values()} <= set(KINDS)
 
@@ -158,7 +174,7 @@ def test_every_step_that_is_recommended_is_there() -> None:
 SCRIPT = f"""\
 wget https://cloud-images.ubuntu.com/releases/24.04/release/ubuntu-24.04-server-cloudimg-amd64.img
 cp ubuntu.img /srv/a.qcow2
-qemu-img resize /srv/a.qcow2 20G
+qemu-img resize /srv/a.qcow2 +20G
 for i in 1 2; do
     {BASE} --touch /a
 done

@@ -64,9 +64,10 @@ def test_a_line_is_read_as_bash_reads_it(line: str) -> None:
     assert words(line) == read_by_bash(line)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.text(alphabet="ab '\"\\\n\t#=,:-", max_size=14))
 def test_any_quoting_is_read_as_bash_reads_it(line: str) -> None:
+    assume(not line.endswith("\\"))  # the end of a file continues no line
     expected = read_by_bash(line)
     assume(expected is not None)
     # Bash would take what follows an unquoted line break for another command.
