@@ -40,6 +40,8 @@ class ScribblingEngine:
     seconds: float = 0.0
     at_work: t.Callable[[], None] = lambda: None
     system: dict[str, str] = field(default_factory=lambda: {"ID": "debian", "VERSION_ID": "12"})
+    reads: bool = True
+    """Whether it keeps what is put in."""
     looked: int = 0
     """How often it was asked for the system."""
 
@@ -61,7 +63,7 @@ class ScribblingEngine:
                     error = StepError(f"step {step.label} failed: it was told to", "Tell it otherwise")
                     error.log = "what was printed\n"  # type: ignore[attr-defined]
                     raise error
-                if isinstance(operation, Upload):
+                if isinstance(operation, Upload) and self.reads:
                     self.contents.append(Path(operation.source).read_text())
                 if isinstance(operation, Write):
                     self.contents.append(operation.content)
