@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 
 from .. import apt
 from ..model import Options, StepKind
@@ -45,7 +46,7 @@ def _render(options: Options) -> tuple[Operation, ...]:
     replaced = {_UBUNTU: uri, _UBUNTU_SECURITY: security or uri, _DEBIAN: uri}
     if security:
         replaced[_DEBIAN_SECURITY] = security
-    program = "".join(_substitution(archive, new) for archive, new in replaced.items())
+    program = _program(replaced)
     # A file is replaced as a whole, so that what is there is one or the other; cat keeps owner and mode.
     script = f"""\
 {_EACH}program={shlex.quote(program)}
@@ -80,11 +81,18 @@ kept={_KEPT}/$(printf '%s' "$file" | tr / '|')
         cp -- "$new" "$kept.made\""""
 
 
-def _substitution(archive: str, new: str) -> str:
-    """Replace the archive's URI where it is a word; comments stay. Twice, because two words share the blank between."""
-    escaped = new.replace("\\", "\\\\").replace("&", "\\&").replace("#", "\\#")
-    command = f"s#(^|[[:space:]])https?://{archive}/?([[:space:]]|$)#\\1{escaped}\\{1 + archive.count('(') + 1}#g"
-    return f"/^[[:space:]]*#/!{{\n{command}\n{command}\n}}\n"
+def _program(replaced: Mapping[str, str]) -> str:
+    """For sed: put a URI in the place of each archive's where that is a word; comments stay.
+
+    By way of a mark, because a new URI may look like one that is replaced; twice, because words share the blank.
+    """
+    marking, naming = "", ""
+    for number, (archive, new) in enumerate(replaced.items(), start=1):
+        after = archive.count("(") + 2
+        marking += f"s#(^|[[:space:]])https?://{archive}/?([[:space:]]|$)#\\1\\x0{number}\\{after}#g\n" * 2
+        escaped = new.replace("\\", "\\\\").replace("&", "\\&").replace("#", "\\#")
+        naming += f"s#\\x0{number}#{escaped}#g\n"
+    return f"/^[[:space:]]*#/!{{\n{marking}{naming}}}\n"
 
 
 def _finish(options: Options) -> tuple[Operation, ...]:

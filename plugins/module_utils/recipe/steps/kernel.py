@@ -66,7 +66,7 @@ def _find(name: str, *, follow: bool) -> str:
         "name a package such as linux-image-virtual or linux-image-cloud-amd64",
     )
     return f"""\
-version= image= named=yes todo={name}
+version='' image='' named=yes todo={name}
 for dummy in 1 2 3 4 5; do
     next=
     for each in $todo; do
