@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 
 from ...common.errors import BadRequestError
 from ..model import Options, StepKind
 from ..operations import Operation, Run
 from ..shell import authorized_keys, fail
-from ..values import absolute_path, account_name, public_key, single_line
+from ..values import absolute_path, account_name, password_hash, public_key, single_line
 
 _SUDO = {"nopasswd": "ALL=(ALL:ALL) NOPASSWD:ALL", "password": "ALL=(ALL:ALL) ALL"}
-_PASSWORD_HASH = re.compile(r"\$[0-9a-z]+\$[^\s:]+")  # crypt(5)
 
 
 def _check(options: Options) -> Options:
@@ -52,11 +50,7 @@ def _check_password(options: Options) -> None:
         if hashed in ("!", "*", "!!", "!*"):
             # As a secret it would be masked wherever it stands in what Ansible prints.
             raise BadRequestError("password_hash does not lock passwords", "Write password_locked: true in its place")
-        if not _PASSWORD_HASH.fullmatch(hashed):
-            raise BadRequestError(
-                "password_hash is not a hash of crypt(5)",
-                "Make one with the filter `ansible.builtin.password_hash('sha512')`, or by `openssl passwd -6`",
-            )
+        password_hash("password_hash", hashed)
 
 
 def _render(options: Options) -> tuple[Operation, ...]:
@@ -178,7 +172,13 @@ KIND = StepKind(
                 Whether a new user is a system user: an ID from the system's range, and no home directory.
             """,
         },
-        "uid": {"type": "int", "description": "Numerical user ID."},
+        "uid": {
+            "type": "int",
+            "description": """
+                Numerical user ID. Without it a new user gets the next after the highest that is taken, and the user
+                that C(cloud-init) makes at the first boot gets the one after that.
+            """,
+        },
         "group": {
             "type": "str",
             "description": "The user's primary group, which has to exist. A new user gets one of the same name.",
