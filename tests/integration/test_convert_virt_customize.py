@@ -21,8 +21,11 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.virt_customize_lines
 from ansible_collections.goldsmith.kvm.plugins.plugin_utils.conversion_playbook import playbook
 from ansible_collections.goldsmith.kvm.tests.fixtures import dummy_images
 
+from tests.tools import setup
+from tests.tools.sanity import OLDEST_VENV
+
 from .examples import ROOT, blocks
-from .plays import Played, run_playbook, run_plays
+from .plays import PLAYBOOK, Played, run_playbook, run_plays, run_tasks
 
 GUIDE = ROOT / "docs" / "from_shell_lines.md"
 CONVERT = "goldsmith.kvm.convert_virt_customize"
@@ -98,10 +101,10 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def converted(directory: Path, *arguments: str) -> Played:
+def converted(directory: Path, *arguments: str, ansible_playbook: Path = PLAYBOOK) -> Played:
     """Run the playbook from a directory, as users do."""
     extra = [part for argument in arguments for part in ("-e", argument)]
-    return run_playbook(CONVERT, *extra, environ={"PWD": str(directory)})
+    return run_playbook(CONVERT, *extra, environ={"PWD": str(directory)}, ansible_playbook=ansible_playbook)
 
 
 def test_a_script_becomes_a_playbook_that_can_be_run(directory: Path) -> None:
@@ -133,6 +136,26 @@ def test_a_script_becomes_a_playbook_that_can_be_run(directory: Path) -> None:
     assert [step["step"] for step in result["steps"]] == [next(iter(step)) for step in steps]
     recipe = json.dumps(result)
     assert "web-base" in recipe or result["record"] is None
+
+
+@pytest.mark.slow
+def test_the_oldest_ansible_makes_the_same(directory: Path) -> None:
+    setup.make_virtualenv(OLDEST_VENV, "oldest")
+    converted(directory, "source=build.sh", "dest=golden.yml")
+    made = converted(
+        directory, "source=build.sh", "dest=oldest.yml", ansible_playbook=OLDEST_VENV / "bin" / "ansible-playbook"
+    )
+    assert (directory / "oldest.yml").read_text() == (directory / "golden.yml").read_text()
+    assert "DEPRECATION" not in made.output
+
+
+def test_the_example_of_the_filter() -> None:
+    documentation = yaml.safe_load((ROOT / "plugins" / "filter" / "virt_customize_recipe.yml").read_text())
+    (result,) = run_tasks(yaml.safe_load(documentation["EXAMPLES"]))
+    assert result["msg"] == [
+        {"packages": {"install": ["nginx-light"], "recommends": True}},
+        {"timezone": {"name": "Europe/Oslo"}},
+    ]
 
 
 @pytest.mark.parametrize(

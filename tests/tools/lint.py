@@ -22,7 +22,11 @@ _CHECKS = {
     "ruff check": (["ruff", "check", "--output-format=concise", "."], {}),
     "ruff format": (["ruff", "format", "--check", "."], {}),
     "mypy": (
-        ["mypy", "-p", "ansible_collections.goldsmith.kvm.plugins.module_utils"],
+        [
+            "mypy",
+            *("-p", "ansible_collections.goldsmith.kvm.plugins.module_utils"),
+            *("-p", "ansible_collections.goldsmith.kvm.plugins.filter"),
+        ],
         {"MYPYPATH": str(COLLECTIONS)},
     ),
     "mypy of the tools": (["mypy", "-p", "tests.tools"], {"MYPYPATH": f"{ROOT}:{COLLECTIONS}"}),
