@@ -101,6 +101,8 @@ class Reader:
             "mirror_keyring": self.keyring,
             "golden_dir": str(self.golden_dir),
             "work_dir": str(self.directory / "work"),
+            "vault_datadog_api_key": "0123456789abcdef",
+            "vault_falcon_cid": "0123456789ABCDEF-12",
             "debian_sha512": hashlib.sha512(debian).hexdigest(),
         }
 
@@ -157,6 +159,9 @@ def _write_files(directory: Path, keys: Keys) -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB reader@example.com"
     for name, content in {
         "files/site.conf": "server { listen 80; }\n",
+        "files/datadog.asc": keys.apt.armored.read_text(),
+        "files/falcon-sensor.deb": "the customer's own package\n",
+        "presets/web.yml": "steps: [{packages: {install: [nginx-light]}}]\n",
         "srv/builds/app": "#!/bin/sh\nexec sleep infinity\n",
         "etc/goldsmith/images.asc": keys.armored.read_text(),
         "home/.ssh/id_ed25519.pub": f"{key}\n",

@@ -19,7 +19,8 @@ from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import Server
 
 from .examples import ROOT
-from .plays import Played, run_playbook
+from .plays import Played, run_playbook, run_plays
+from .presets import PRESETS, preset_steps
 
 ROLE = ROOT / "roles" / "golden_image"
 
@@ -34,6 +35,7 @@ def fixture_variables(server: Server, keys: Keys, tmp_path: Path) -> dict[str, t
         "golden_image_store": str(tmp_path / "store"),
         "golden_image_dest_dir": str(tmp_path / "golden"),
         "golden_image_install_packages": False,
+        "golden_image_presets": [],
         "golden_image_steps": [{"hostname": {"name": "a"}}],
     }
 
@@ -104,3 +106,136 @@ def test_a_host_without_apt(variables: dict[str, t.Any], tmp_path: Path) -> None
     assert "The role installs its tools on Debian and Ubuntu alone, and dpkg-query failed on this host: " in said
     assert "set golden_image_install_packages: false" in said
     assert not os.path.exists(tmp_path / "store")
+
+
+def test_an_unknown_preset_is_refused_before_anything_is_fetched(variables: dict[str, t.Any], tmp_path: Path) -> None:
+    said = refused(
+        {**variables, "golden_image_images": [{"presets": ["base"]}, {"name": "b", "presets": ["bsae", "base"]}]}
+    )
+    searched = r"\S+/kvm/playbooks/presets, \S+/kvm/roles/golden_image/presets"
+    assert re.search(
+        rf"There is no preset bsae. Presets are files NAME.yml in {searched}. There are {', '.join(PRESETS)}\.", said
+    )
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"datadog_api_key": "a"}, "golden_image_datadog_api_key is set and golden_image_datadog_key_src is not. Name"),
+        ({"datadog_config": {"hostname": "a"}}, "golden_image_datadog_config has hostname or api_key. Leave hostname"),
+        ({"falcon_deb": "falcon.deb"}, "golden_image_falcon_deb and golden_image_falcon_cid go together"),
+        ({"falcon_cid": "A-1"}, "golden_image_falcon_deb and golden_image_falcon_cid go together"),
+    ],
+)
+def test_what_a_preset_lacks_is_said_before_anything_is_fetched(
+    variables: dict[str, t.Any], tmp_path: Path, given: dict[str, t.Any], said: str
+) -> None:
+    given = {f"golden_image_{name}": value for name, value in given.items()}
+    assert said in refused({**variables, **given, "golden_image_presets": ["base", "agents"]})
+    assert not (tmp_path / "store").exists()
+
+
+def test_check_mode_of_all_presets(variables: dict[str, t.Any], tmp_path: Path) -> None:
+    (tmp_path / "key.asc").write_text("a key")
+    (tmp_path / "falcon.deb").write_text("a package")
+    given = {
+        "golden_image_datadog_key_src": str(tmp_path / "key.asc"),
+        "golden_image_datadog_api_key": "5ec12e7-a",
+        "golden_image_falcon_deb": str(tmp_path / "falcon.deb"),
+        "golden_image_falcon_cid": "5ec12e7-b",
+        "golden_image_falcon_provisioning_token": "5ec12e7-c",
+    }
+    images = [{"name": name, "presets": [name]} for name in PRESETS] + [{"name": "all", "presets": PRESETS}]
+    planned = play({**variables, **given, "golden_image_images": images}, "--check", "--diff", "-v")
+    assert planned.changed.count("goldsmith.kvm.golden_image : Customise it") == 5
+    assert "5ec12e7" not in planned.output
+    assert "aideinit" in planned.output
+
+
+def test_steps_of_presets_come_first_and_in_order(variables: dict[str, t.Any]) -> None:
+    images = [{"presets": ["kernel", "base"]}, {"name": "b", "presets": ["base"], "steps": []}, {"name": "c"}]
+    planned = play({**variables, "golden_image_images": images}, "--check", "--diff")
+    plans = [
+        result["steps"] for task, result in zip(planned.tasks, planned.results) if task.endswith(" : Customise it")
+    ]
+    base = ["packages", "disable_unattended_upgrades"]
+    assert [[step["step"] for step in steps] for steps in plans] == [
+        ["kernel", "kernel", "kernel_cmdline", *base, "hostname"],
+        base,
+        ["hostname"],
+    ]
+
+
+@pytest.fixture(name="site")
+def fixture_site(tmp_path: Path) -> Path:
+    """A user's playbook directory with a role that has presets of its own, and files for them."""
+    for name, content in {
+        "roles/site/tasks/main.yml": "- ansible.builtin.include_role: {name: goldsmith.kvm.golden_image}\n",
+        "roles/site/defaults/main.yml": "site_greeting: hello\n",
+        "roles/site/files/site.conf": "",
+        "roles/site/templates/motd.j2": "{{ site_greeting }}\n",
+        "roles/site/presets/site.yml": """
+            steps:
+              - upload: {src: site.conf, dest: /etc/site.conf}
+              - template: {src: motd.j2, dest: /etc/motd}
+              - write: {dest: /etc/greeting, content: "{{ site_greeting }}, {{ '{{' }} braces }}"}
+        """,
+        "roles/site/presets/base.yml": "steps: [{hostname: {name: from-the-role}}]\n",
+        "presets/base.yml": "steps: [{hostname: {name: from-the-playbook}}]\n",
+        "presets/local.yml": "steps: [{hostname: {name: local}}]\n",
+        "presets/broken.yml": "packages: {install: [nginx]}\n",
+    }.items():
+        (tmp_path / "site" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "site" / name).write_text(content)
+    return tmp_path / "site"
+
+
+def test_presets_of_a_user_s_own_role(variables: dict[str, t.Any], site: Path) -> None:
+    plays = [{"hosts": "localhost", "gather_facts": False, "roles": ["site"], "vars": variables}]
+    presets = {"golden_image_presets": ["site", "local"], "site_greeting": "welcome"}
+    planned = run_plays(plays, "--check", "--diff", "-e", json.dumps(presets), directory=site)
+    assert [step["step"] for step in planned.of("goldsmith.kvm.golden_image : Customise it")["steps"]] == [
+        "upload",
+        "template",
+        "write",
+        "hostname",
+        "hostname",
+    ]
+    assert "welcome, {{ braces }}" in planned.output
+
+
+@pytest.mark.parametrize(
+    ("play", "found"),
+    [
+        ({"roles": ["site"]}, "from-the-role"),
+        ({"roles": ["goldsmith.kvm.golden_image"]}, "from-the-playbook"),
+    ],
+)
+def test_the_nearest_preset_of_a_name_counts(
+    variables: dict[str, t.Any], site: Path, play: dict[str, t.Any], found: str
+) -> None:
+    given = {**variables, "golden_image_presets": ["base"], "golden_image_steps": []}
+    plays = [{"hosts": "localhost", "gather_facts": False, "vars": given, **play}]
+    planned = run_plays(plays, "--check", "--diff", directory=site)
+    assert re.findall(r"from-the-\w+", planned.output)[0] == found
+
+
+def test_a_preset_without_steps(variables: dict[str, t.Any], site: Path) -> None:
+    given = {**variables, "golden_image_presets": ["broken"]}
+    plays = [{"hosts": "localhost", "gather_facts": False, "roles": ["site"], "vars": given}]
+    with pytest.raises(AssertionError, match="a preset is a dictionary whose steps is a list, and this one is not"):
+        run_plays(plays, directory=site)
+
+
+def test_variables_of_presets() -> None:
+    assert [step["condition"] for step in preset_steps(["kernel"])[:2]] == [
+        {"distribution": ["ubuntu"]},
+        {"distribution": ["debian"]},
+    ]
+    chosen = {"golden_image_kernel": "linux-image-generic-hwe-24.04", "golden_image_kernel_cmdline": []}
+    (kernel,) = preset_steps(["kernel"], chosen)
+    assert "linux-image-generic-hwe-24.04" in str(kernel["kernel"])
+    assert not any(
+        "99-finalize" in str(step) for step in preset_steps(["compliance"], {"golden_image_audit_immutable": False})
+    )

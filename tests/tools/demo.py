@@ -58,6 +58,7 @@ def _wanted(variables: dict[str, t.Any]) -> dict[str, t.Any]:
         "golden_image_store": str(DEMO / "store"),
         "golden_image_dest_dir": str(DEMO / "golden"),
         "golden_image_install_packages": False,
+        "golden_image_presets": [],
         "golden_image_steps": [
             {"disable_unattended_upgrades": {}},
             {"write": {"dest": "/etc/apt/sources.list.d/demo.sources", "content": variables["site_apt_sources"]}},
