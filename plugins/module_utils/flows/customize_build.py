@@ -80,7 +80,7 @@ class Builder:
             with self.stages("customize"):
                 qemu_img.create_overlay(self.host, base.path, base.format, build.disk, request.size)
                 report = self._apply(engine, build)
-            self._require_unchanged(base.path, identity, directory)
+            self._require_unchanged(base.path, identity)
             with golden.temporary(self.layout) as temporary:
                 self._pack(build.disk, temporary)
                 with self.stages("digest"):
@@ -133,10 +133,10 @@ class Builder:
             (Run(f"mkdir -p -m 0755 {os.path.dirname(_RECORD_IN_IMAGE)}\n"), Write(content, _RECORD_IN_IMAGE)),
         )
 
-    def _require_unchanged(self, base: str, identity: t.Any, directory: str) -> None:
+    def _require_unchanged(self, base: str, identity: t.Any) -> None:
         """Raise VerificationError when a file that went into the image was written to in the meantime."""
         changed = [] if identity_of(base) == identity else [f"the base image {base}"]
-        changed += changed_since(self.layout, self.plan.payloads(), self.plan.payload_digests, directory)
+        changed += changed_since(self.layout, self.plan.payloads(), self.plan.payload_digests)
         if changed:
             raise VerificationError(
                 f"{' and '.join(changed)} changed during the build", "Run again while nothing writes there"

@@ -9,11 +9,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..common.errors import BadRequestError, StoreError
+from ..common.errors import BadRequestError, StoreError, VerificationError
 from ..common.tree import archive_digest, write_archive
 from ..recipe.model import TREE, Step
 from ..store.digests import digest_of, recall_digest
-from ..store.files import hash_file
+from ..store.files import hash_file, refusal
 from ..store.layout import Layout
 from ..store.payloads import Payloads
 from .customize_request import Sent
@@ -108,21 +108,32 @@ def host_paths(
             path = Payloads(layout).use(digests[payload.key])
         elif payload.packed:
             path = os.path.join(directory, f"{payload.key}.tar")
-            with open(path, "wb") as file:
-                write_archive(payload.path, file)
+            _pack(payload, path, digests[payload.key])
         else:
             path = os.path.abspath(payload.path)
         paths.setdefault(payload.step.index, {})[payload.place] = path
     return paths
 
 
-def changed_since(layout: Layout, payloads: Sequence[Payload], digests: Mapping[str, str], directory: str) -> list[str]:
+def _pack(payload: Payload, path: str, digest: str) -> None:
+    try:
+        with open(path, "wb") as file:
+            write_archive(payload.path, file)
+    except OSError as error:
+        raise refusal(path, error) from error
+    if hash_file(path) != digest:
+        raise VerificationError(
+            f"{payload.path} of step {payload.step.label} was changed while this task ran",
+            "Run again while nothing writes there",
+        )
+
+
+def changed_since(layout: Layout, payloads: Sequence[Payload], digests: Mapping[str, str]) -> list[str]:
     """The target's own files that are not what they were when the digests were taken, in words."""
-    changed = []
-    for payload in payloads:
-        if payload.step.remote:
-            archive = os.path.join(directory, f"{payload.key}.tar")
-            found = hash_file(archive) if payload.packed else recall_digest(layout, payload.path)
-            if found != digests[payload.key]:
-                changed.append(f"{payload.path} of step {payload.step.label}")
-    return changed
+    # What was packed has been looked at then.
+    files = [payload for payload in payloads if payload.step.remote and not payload.packed]
+    return [
+        f"{payload.path} of step {payload.step.label}"
+        for payload in files
+        if recall_digest(layout, payload.path) != digests[payload.key]
+    ]
