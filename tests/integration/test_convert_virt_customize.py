@@ -20,7 +20,6 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.virt_customize_lines
 from ansible_collections.goldsmith.kvm.plugins.module_utils.virt_customize_lines.model import Files
 from ansible_collections.goldsmith.kvm.plugins.plugin_utils.conversion_playbook import playbook
 from ansible_collections.goldsmith.kvm.tests.fixtures import dummy_images
-
 from tests.tools import setup
 from tests.tools.sanity import OLDEST_VENV
 
