@@ -115,12 +115,11 @@ def test_what_cannot_be_done_is_said(chroot: Chroot, before: str, step: dict[str
 
 
 def test_nothing_of_the_trial_by_netplan_stays(chroot: Chroot) -> None:
+    run(chroot, "touch /srv/before; sleep 0.1")
     ethernets = {"x": {"match": {"name": "x0"}, "dhcp4": True}}
     chroot.apply([{"netplan": {"name": "60-x", "config": {"network": {"version": 2, "ethernets": ethernets}}}}])
-    changed = run(
-        chroot, "find / -xdev -newer /etc/hostname -mmin -1 -type f ! -path '/.goldsmith/*' ! -path '/proc/*'"
-    )
-    assert changed.splitlines() == ["/etc/netplan/60-x.yaml"]
+    new = run(chroot, "find / -xdev -newer /srv/before -type f ! -path '/.goldsmith/*' ! -path '/proc/*'")
+    assert new.splitlines() == ["/etc/netplan/60-x.yaml"]
 
 
 @pytest.mark.parametrize("linked", [False, True])
