@@ -122,7 +122,7 @@ def remarks(commands: Iterable[Command]) -> Iterator[Remark]:
         listed = ", ".join(f"{program} (line {line})" for program, line in others.items())
         yield Remark(
             NOT_TURNED,
-            Place(next(iter(others.values()))),
+            Place(min(others.values())),
             listed,
             "commands of the host are left aside",
             "Write tasks for what the build needs of them",
