@@ -59,8 +59,19 @@ def test_promise(kind: str, root: Path) -> None:
     promise(kind).check(root)
 
 
+# The scripts of the first boot run when cloud-init has ended.
+FIRST_BOOT = (
+    'while [ "$(systemctl is-active goldsmith-firstboot)" = activating ]; do sleep 1; done; '
+    'echo "waiting=$(ls /var/lib/goldsmith/firstboot | wc -l)"; '
+    'echo "failed=$(systemctl list-units --failed --plain --no-legend | wc -l)"'
+)
+
+
 @pytest.mark.parametrize("firmware", ["bios", "uefi"])
 def test_boots(firmware: str, image: Path, tmp_path: Path) -> None:
-    booted = boot(image, firmware, tmp_path)
+    booted = boot(image, firmware, tmp_path, more=FIRST_BOOT)
     booted.assert_well(firmware)
     assert int(booted.told["root_mib"]) > 6000
+    assert "goldsmith.promise=1,2:3" in booted.told["cmdline"]
+    assert "promise of firstboot kept" in booted.console
+    assert booted.told["waiting"] == "0", booted.end
