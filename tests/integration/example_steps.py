@@ -19,30 +19,30 @@ _BASE = {"publisher": "ubuntu", "release": "noble", "version": "24.04", "serial"
 
 
 def example_tasks(directory: Path) -> list[dict[str, t.Any]]:
-    """A task for each example, named by its kind. The files are made in ``directory``, the playbook's."""
+    """A task for each group of the page, with all its examples. The files are made in ``directory``, the playbook's."""
     return [
         {
-            "name": kind,
+            "name": group,
             "goldsmith.kvm.image_customize": {
                 "base": {"path": str(directory / "srv/images/debian-12.qcow2"), **_BASE},
                 "dest_dir": str(directory / "golden"),
-                "name": kind,
-                "steps": [_with_files(step, directory) for step in yaml.safe_load(text)],
+                "name": "example",
+                "steps": [_with_files(step, directory) for text in blocks for step in yaml.safe_load(text)],
             },
-            "vars": dict.fromkeys(re.findall(r"{{\s*(\w+)", text), "made up"),
+            "vars": {name: "made up" for text in blocks for name in re.findall(r"{{\s*(\w+)", text)},
             "ignore_errors": True,
         }
-        for kind, text in _examples()
+        for group, blocks in _examples()
     ]
 
 
-def _examples() -> list[tuple[str, str]]:
-    sections = re.split(r"^### (.*)\n", PAGE.read_text(), flags=re.MULTILINE)[1:]
+def _examples() -> list[tuple[str, list[str]]]:
+    sections = re.split(r"^## (.*)\n", PAGE.read_text(), flags=re.MULTILINE)[1:]
     found = [
-        (kind, re.search(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))
-        for kind, text in zip(sections[::2], sections[1::2])
+        (group, re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))
+        for group, text in zip(sections[::2], sections[1::2])
     ]
-    return [(kind, block[1]) for kind, block in found if block is not None]
+    return [(group, blocks) for group, blocks in found if blocks]
 
 
 def _with_files(step: dict[str, t.Any], directory: Path) -> dict[str, t.Any]:

@@ -60,7 +60,7 @@ def test_the_examples_of_a_module(reader: Reader, module: str) -> None:
 
 
 def test_every_example_of_the_page_of_steps(reader: Reader) -> None:
-    """One play for all: each example is a task that customises a base in check mode."""
+    """One play for all: a task for each group of steps customises a base in check mode."""
     tasks = example_tasks(reader.directory)
     assert tasks
     played = reader.run(yaml.safe_dump(tasks))
@@ -77,7 +77,8 @@ def test_the_golden_image_of_the_guide(reader: Reader, built_example: Example) -
     record = json.loads(Path(f"{image}.json").read_text())
     assert re.fullmatch(r"noble-base-[0-9.]+-[0-9a-f]{8}\.qcow2", image.name)
     assert stat.S_IMODE(image.stat().st_mode) == 0o444
-    assert link.is_symlink() and sorted(os.listdir(reader.golden_dir)) == [image.name, f"{image.name}.json", link.name]
+    beside = [f"{image.name}{suffix}" for suffix in ("", ".json", ".log")]
+    assert link.is_symlink() and sorted(os.listdir(reader.golden_dir)) == [*beside, link.name]
     assert [next(iter(step)) for step in record["recipe"]["steps"]] == [
         "disable_unattended_upgrades",
         "timezone",

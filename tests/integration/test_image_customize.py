@@ -99,7 +99,7 @@ def test_a_killed_run_left_nothing_to_see(story: Story) -> None:
 def test_two_runs_at_once_built_one_image(site: Site, story: Story) -> None:
     assert sorted(result["changed"] for result in story.built) == [False, True]
     assert story.built[0]["image"] == story.built[1]["image"]
-    assert len(site.visible()) == 3
+    assert len(site.visible()) == 4
     assert os.listdir(site.directory / "store" / "layers") == []
 
 
