@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 
@@ -73,7 +74,8 @@ class _Converter:
         others: list[Command] = []
         sizes: dict[str, str] = {}
         calls = 0
-        for command in commands(text):
+        for written in commands(text):
+            command = dataclasses.replace(written, words=self._variables.program(written.words))
             called = surroundings.call(command)
             if called is None and not calls and (command.words and command.words[0].text.head.startswith("-")):
                 called = 0, ""  # the options alone

@@ -32,10 +32,15 @@ def jinja_name(variable: str) -> str:
     return name
 
 
+def _named(source: str) -> str:
+    """A variable for what only the shell can tell."""
+    return f"shell_{re.sub('[^a-z0-9]+', '_', source.lower()).strip('_')[:40] or 'value'}"
+
+
 def variable(name: str, source: str, *, in_quotes: bool) -> Expansion:
     """``$NAME``."""
     if not _PLAIN.fullmatch(name):
-        return Expansion(source, "shell_value", remark="it is a parameter that only the shell has", quoted=in_quotes)
+        return Expansion(source, _named(name), remark="it is a parameter that only the shell has", quoted=in_quotes)
     if name in _ENVIRONMENT:
         return Expansion(source, f"lookup('ansible.builtin.env', '{name}')", name, quoted=in_quotes)
     return Expansion(source, jinja_name(name), name, quoted=in_quotes)
@@ -70,9 +75,9 @@ def substitution(command: str, source: str, *, in_quotes: bool) -> Expansion:
     if file:
         return Expansion(source, f"lookup('ansible.builtin.file', {jinja_string(file[1])})", quoted=in_quotes)
     if command.startswith("(") and command.endswith(")"):
-        return Expansion(source, "shell_value", remark="it is arithmetic of the shell", quoted=in_quotes)
+        return Expansion(source, _named(command), remark="it is arithmetic of the shell", quoted=in_quotes)
     if re.search(r"[$`]", command):
-        return Expansion(source, "shell_value", remark="it is a command that uses variables", quoted=in_quotes)
+        return Expansion(source, _named(command), remark="it is a command that uses variables", quoted=in_quotes)
     return Expansion(
         source,
         f"lookup('ansible.builtin.pipe', {jinja_string(command.strip())})",

@@ -12,10 +12,11 @@ from .commands import Assignment
 from .expansions import jinja_name
 from .model import LOOK_AT, NOT_TURNED, Place, Remark
 from .shell import Word, tokens
-from .subject import may_hold_secret
+from .subject import may_hold_secret, of_word
 from .text import Expansion, Text
 
 _VAULT = "Give {0} in a file of Ansible Vault"
+_GIVE = "Give {0} in the play's vars, or by -e"
 
 
 @dataclass
@@ -37,6 +38,21 @@ class Variables:
         """A variable gets values that are not known, as in a loop."""
         self._changing.add(name)
 
+    def program(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        """The words of a command whose program is in a variable, as in ``$VIRT_CUSTOMIZE -a``."""
+        only = words[0].text.parts[0] if words and len(words[0].text.parts) == 1 else None
+        if isinstance(only, Expansion):
+            known = self._known(only.variable)
+            if known:
+                line = words[0].line
+                return (*(Word(line, token.text) for token in tokens(known) if isinstance(token, Word)), *words[1:])
+        return words
+
+    def _known(self, name: str) -> str | None:
+        """What a variable holds at this place."""
+        last = self._assigned.get(name, [])[-1:]
+        return last[0].value.literal if last and name not in self._changing else None
+
     def words(self, word: Text) -> list[Text]:
         """The words that the shell makes of one: elements of an array, options in a variable."""
         only = word.parts[0] if len(word.parts) == 1 else None
@@ -44,8 +60,7 @@ class Variables:
             return [word]
         if only.variable in self._arrays and "[" in only.source:
             return self._arrays[only.variable]
-        last = self._assigned.get(only.variable, [])[-1:]
-        known = last[0].value.literal if last and only.variable not in self._changing else None
+        known = self._known(only.variable)
         if known and known.startswith("-") and not only.quoted:
             return [token.text for token in tokens(known) if isinstance(token, Word)]
         return [word]
@@ -62,7 +77,17 @@ class Variables:
             expansion, place = waiting.pop(0)
             name = expansion.variable
             if expansion.remark:
-                remarks.setdefault(expansion.source, Remark(LOOK_AT, place, expansion.source, expansion.remark))
+                only_in_shell = not name and expansion.jinja.startswith("shell_")
+                remarks.setdefault(
+                    expansion.source,
+                    Remark(
+                        NOT_TURNED if only_in_shell else LOOK_AT,
+                        place,
+                        of_word(expansion.source),
+                        expansion.remark,
+                        _GIVE.format(expansion.jinja) if only_in_shell else "",
+                    ),
+                )
             if not name or expansion.jinja.startswith("lookup(") or jinja_name(name) in variables or name in hidden:
                 continue
             values = self._assigned.get(name, [])
@@ -81,5 +106,4 @@ class Variables:
 
 def _unknown(expansion: Expansion, place: Place, *, several: bool) -> Remark:
     cause = "the variable has several values" if several else "the variable is not set in the text"
-    way_out = f"Give {jinja_name(expansion.variable)} in the play's vars, or by -e"
-    return Remark(NOT_TURNED, place, expansion.source, cause, way_out)
+    return Remark(NOT_TURNED, place, expansion.source, cause, _GIVE.format(jinja_name(expansion.variable)))
