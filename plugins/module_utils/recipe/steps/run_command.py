@@ -38,7 +38,7 @@ KIND = StepKind(
         Run shell commands as root inside the image, by its own C(sh -e), where the first one that fails stops the
         build; or one program with its arguments, without a shell.
 
-        The commands stand in the build record. A secret does not belong there, but in O(secrets).
+        The commands stand in the build record; a secret belongs in O(secrets).
 
         No service manager runs in the image. C(systemctl enable), C(disable) and C(mask) work, C(start) does not.
     """,
