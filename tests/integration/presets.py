@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
-from ansible_collections.goldsmith.kvm.tests.fixtures.vendor_packages import write_vendors
+from ansible_collections.goldsmith.kvm.tests.fixtures.vendor_packages import FALCON_DEB, write_vendors
 
 from .examples import ROOT
 from .plays import PLAYBOOK, run_plays
@@ -68,7 +68,8 @@ class Vendors:
     @classmethod
     def write(cls, tree: Path, url: str, keys: Keys) -> Vendors:
         """Write the repositories below ``tree``, which is served at ``url``."""
-        return cls(url, write_vendors(tree, keys), keys)
+        write_vendors(tree, keys)
+        return cls(url, tree / FALCON_DEB, keys)
 
     @property
     def distribution(self) -> Step:

@@ -88,6 +88,9 @@ class Site:
         return {
             "golden_image_mirrors": [f"http://127.0.0.1:{port}/"],
             "golden_image_keyring": self.fixtures["keyrings"]["trusted"]["armored"],
+            "site_vendors_url": f"http://{LOOPBACK_IN_APPLIANCE}:{port}/vendors",
+            "site_apt_key": self.fixtures["keyrings"]["apt"]["armored"],
+            "site_falcon_deb": self.fixtures["vendors"]["falcon_deb"],
             "site_apt_sources": "".join(
                 f"{line}\n"
                 for line in (

@@ -74,13 +74,53 @@ def test_root_has_the_injected_key(image: Host) -> None:
 
 
 def test_uploaded_file(image: Host) -> None:
-    banner = image.file("/etc/issue.net")
+    banner = image.file("/etc/banner")
     assert banner.content_string == "Put here by Molecule.\n"
     assert (banner.mode, banner.user, banner.group) == (0o600, "root", "root")
 
 
 def test_unit_is_enabled(image: Host) -> None:
     assert image.file("/etc/systemd/system/multi-user.target.wants/marker.service").is_symlink
+
+
+@pytest.mark.parametrize(
+    "unit", ["auditd", "datadog-agent", "falcon-sensor", "goldsmith-firstboot", "prometheus-node-exporter"]
+)
+def test_services_of_presets_are_enabled_and_were_not_started(image: Host, unit: str) -> None:
+    assert image.file(f"/etc/systemd/system/multi-user.target.wants/{unit}.service").is_symlink
+    assert not image.file("/var/log/started").exists
+
+
+def test_secrets_stand_where_agents_read_them_and_nowhere_else(image: Host, record: dict[str, t.Any]) -> None:
+    for secret, path in {
+        "molecule-api-key-secret": "/etc/datadog-agent/datadog.yaml",
+        "MOLECULE-CID-SECRET-12": "/opt/CrowdStrike/falconstore",
+    }.items():
+        assert image.check_output("grep -rlsF %s /etc /opt /root /tmp /usr /var", secret).split() == [path]
+        assert secret not in json.dumps(record)
+    datadog = image.file("/etc/datadog-agent/datadog.yaml")
+    assert (datadog.mode, datadog.user, datadog.group) == (0o640, "dd-agent", "dd-agent")
+    assert "aid=" not in image.file("/opt/CrowdStrike/falconstore").content_string
+
+
+def test_aide_waits_for_the_first_boot(image: Host) -> None:
+    assert image.package("aide-common").is_installed
+    assert not image.file("/var/lib/aide.db").exists
+    assert "aideinit" in image.check_output("cat /var/lib/goldsmith/firstboot/*")
+
+
+def test_kernel_and_command_line(image: Host) -> None:
+    assert image.package("linux-image-virtual").is_installed
+    assert not image.package("linux-image-cloud-amd64").is_installed
+    for argument in ("audit=1", "audit_backlog_limit=8192", "console=ttyS0"):
+        assert argument in image.check_output("cat /etc/default/grub.d/91-goldsmith-*.cfg")
+
+
+def test_ssh_server_has_its_settings_and_no_key(image: Host) -> None:
+    settings = image.file("/etc/ssh/sshd_config.d/10-compliance.conf")
+    assert settings.mode == 0o600
+    assert settings.contains("^PermitRootLogin no$")
+    assert not image.file("/run/sshd").exists
 
 
 def test_hostname_timezone_and_command(image: Host) -> None:
@@ -114,7 +154,7 @@ def test_record_matches_the_file(result: dict[str, t.Any], record: dict[str, t.A
     assert result["image"]["digest"] in json.dumps(record)
     assert result["base"]["digest"] in json.dumps(record)
     assert result["base"]["proof"]["fingerprint"] in json.dumps(record)
-    assert set(result["packages_added"]) == {"goldsmith-hello", "goldsmith-hello-common"}
+    assert {"goldsmith-hello", "datadog-agent", "falcon-sensor", "aide-common"} <= set(result["packages_added"])
 
 
 def test_image_holds_its_record_without_its_own_digest(image: Host, result: dict[str, t.Any]) -> None:
