@@ -57,7 +57,7 @@ options:
     description:
       - Whether to start the appliance, with an empty disk, as the last proof. It takes seconds, and without KVM up to a
         minute. It leaves the appliance in libguestfs' cache, as every build does.
-      - It is not started where there are problems already.
+      - It is not started in check mode, nor where there are problems already.
     type: bool
     default: false
 seealso:

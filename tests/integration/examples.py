@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import pwd
 import re
 import typing as t
 from dataclasses import dataclass
@@ -103,6 +105,7 @@ class Reader:
             "work_dir": str(self.directory / "work"),
             "vault_datadog_api_key": "0123456789abcdef",
             "vault_falcon_cid": "0123456789ABCDEF-12",
+            "build_user": pwd.getpwuid(os.geteuid()).pw_name,
             "debian_sha512": hashlib.sha512(debian).hexdigest(),
         }
 
@@ -159,6 +162,7 @@ def _write_files(directory: Path, keys: Keys) -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB reader@example.com"
     for name, content in {
         "files/site.conf": "server { listen 80; }\n",
+        "templates/motd.j2": "Built on {{ inventory_hostname }}\n",
         "files/datadog.asc": keys.apt.armored.read_text(),
         "files/falcon-sensor.deb": "the customer's own package\n",
         "presets/web.yml": "steps: [{packages: {install: [nginx-light]}}]\n",
