@@ -16,15 +16,12 @@ from dataclasses import dataclass
 from ..common.errors import BadRequestError, CommandError
 from ..common.host import Host
 from . import failure, passt
-from .report_disk import RawReport
-from .virt_customize import launch_environ
+from .environment import launch_environ
 
 _PACKAGE_LISTS = ("/usr/lib/*/guestfs/supermin.d/*packages*", "/usr/lib*/guestfs/supermin.d/*packages*")
 _DHCP_CLIENTS = {"dhcpcd-base": "dhcpcd", "dhcpcd": "dhcpcd", "dhcpcd5": "dhcpcd", "isc-dhcp-client": "dhclient"}
-_PICKED = re.compile(
-    r"^supermin: kernel: (?:picked (?:vmlinuz|kernel)|SUPERMIN_KERNEL environment variable =?) (\S+)$", re.M
-)
-_MODULES = re.compile(r"^supermin: kernel: (?:modpath|modules) (\S+)$", re.M)
+_PICKED = re.compile(r"^supermin: kernel: picked vmlinuz (\S+)$", re.M)
+_MODULES = re.compile(r"^supermin: kernel: modpath (\S+)$", re.M)
 _QEMU = {"ppc64le": "qemu-system-ppc64", "armv7l": "qemu-system-arm", "i686": "qemu-system-i386"}
 _LAUNCH_SECONDS = 300
 
@@ -124,8 +121,6 @@ def launch(host: Host, accelerator: str) -> float:
     """Start the appliance with an empty disk; returns the seconds that took, or raises a GoldsmithError."""
     program = host.require("virt-filesystems", "guestfs-tools")
     with tempfile.TemporaryDirectory(prefix="launch-", dir=host.tmpdir) as directory:
-        for name in ("bin", "tmp"):
-            os.mkdir(os.path.join(directory, name))
         disk = os.path.join(directory, "empty")
         with open(disk, "wb") as file:
             file.truncate(1024**2)
@@ -142,5 +137,7 @@ def launch(host: Host, accelerator: str) -> float:
                 "See what libguestfs-test-tool says on this host",
             ) from error
     if done.rc != 0 or not done.stdout.startswith("/dev/"):
-        raise failure.explain(RawReport(""), {}, done.rc, done.stderr)
+        error = failure.not_launched("virt-filesystems", done.rc, done.stderr)
+        error.cause = error.cause.rstrip(".")
+        raise error
     return round(time.monotonic() - began, 1)

@@ -4,8 +4,11 @@
 """From steps to the file that ``virt-customize --commands-from-file`` reads, and the files that it names.
 
 Such a file has one operation a line, no quoting, and ``:`` between a source and a destination. So nothing of the
-user's that could be misread stands in it: contents, scripts and paths lie in numbered files, and places inside the
-image are reached by scripts that quote them. The names are relative to the staging directory.
+user's that could be misread stands in it: it brings in numbered files and runs one script or two, which quote what is
+the user's. The names are relative to the directory in which virt-customize is started.
+
+Steps do their work with the image's own programs (owners, archives, keys, packages), so it does not matter which
+operations the installed version of virt-customize has beyond :data:`NEEDED_OPTIONS`.
 """
 
 from __future__ import annotations
@@ -13,17 +16,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..recipe.operations import (
-    Operation,
-    Run,
-    StepOperations,
-    Upload,
-    Write,
-)
+from ..recipe.operations import Operation, Run, StepOperations, Upload, Write
 from . import guest_scripts as guest
+from .guest_texts import RAM
+from .report_disk import ReportDisk
 
 BEGIN = "begin"
-"""Name of the first script, beside the commands file."""
+MAIN = "main"
+"""Names of the scripts, beside the commands file."""
+
+NEEDED_OPTIONS = {
+    "--run": "1.26",
+    "--upload": "1.26",
+    "--no-logfile": "1.26",
+    "--no-network": "1.26",
+    "--commands-from-file": "1.30",
+    "--copy-in": "1.30",
+}
+"""The version of libguestfs or guestfs-tools with which each option came that a build needs."""
+
+_ROOM = 100_000
+"""Bytes that ``main`` may have: libguestfs hands it over as one argument, and Linux takes 128 KiB."""
+_INLINE = 16_384
+"""Bytes of a file's content that stand in its script; what is longer gets a file of its own."""
 
 
 @dataclass(frozen=True)
@@ -33,89 +48,110 @@ class Commands:
     lines: tuple[str, ...]
     """The commands file, line by line."""
     files: Mapping[str, str]
-    """Content by path below the staging directory; all are private."""
+    """Content by path below virt-customize's directory; all are private."""
     uploads: Mapping[str, str]
-    """File of the host by the path below the staging directory at which a link to it is wanted."""
+    """File of the host by the path below virt-customize's directory at which a link to it is wanted."""
     steps: Mapping[str, StepOperations]
-    """The step by the number of each of its scripts."""
+    """The step by the number of each of its operations."""
 
 
-def render(steps: Iterable[StepOperations], magic: str, *, grow: bool, network: bool) -> Commands:
+def count(steps: Iterable[StepOperations]) -> int:
+    """How many operations there are."""
+    return sum(len(step.operations) for step in steps)
+
+
+def render(steps: Iterable[StepOperations], report: ReportDisk, *, grow: bool, network: bool) -> Commands:
     """What carries out ``steps`` in one launch.
 
-    ``magic``: the first line of the report disk; ``grow``: the disk is larger than the base's; ``network``: the
-    appliance has one. Raises BadRequestError for a value that cannot be written down.
+    ``grow``: the disk is larger than the base's; ``network``: the appliance has one.
     """
-    renderer = _Renderer()
-    for step in steps:
-        for operation in step.operations:
-            renderer.add(step, operation)
-    files = {
-        BEGIN: guest.begin_script(magic, grow=grow),
-        "staged/run": guest.run_script(network=network),
-        "staged/end": guest.end_script(),
-        **renderer.files,
-    }
-    lines = (
-        f"run {BEGIN}",
-        f"copy-in staged:{guest.RAM}",
-        *renderer.lines,
-        f"run-command sh {guest.STAGED}/end",
+    steps = tuple(steps)
+    commands = _render(_Renderer(steps, RAM), report, grow, network, staged=False)
+    if len(commands.files[MAIN].encode("utf-8", "surrogateescape")) <= _ROOM:
+        return commands
+    return _render(_Renderer(steps, f"{guest.STAGING}/staged"), report, grow, network, staged=True)
+
+
+def _render(parts: _Renderer, report: ReportDisk, grow: bool, network: bool, *, staged: bool) -> Commands:
+    private = staged or bool(parts.uploads)
+    main = guest.Main(
+        texts="" if staged else "".join(guest.put(f"{RAM}/{name}", text) for name, text in parts.texts.items()),
+        calls="".join(parts.calls),
+        directories=() if staged else parts.directories(),
+        grow=grow and not private,
+        network=network,
+        runs=parts.runs,
+        private=private,
     )
-    return Commands(lines, files, renderer.uploads, renderer.steps)
+    lines = [f"run {MAIN}"]
+    files = {MAIN: main.script(report)}
+    if private:
+        uploads = [f"upload {name}:{guest.PRIVATE}/{name}" for name in parts.uploads]
+        lines = [f"run {BEGIN}", *([f"copy-in staged:{guest.STAGING}"] if staged else []), *uploads, *lines]
+        files[BEGIN] = guest.begin_script(report, staging=staged, grow=grow)
+    if staged:
+        files.update({f"staged/{name}": text for name, text in parts.texts.items()})
+    return Commands(tuple(lines), files, parts.uploads, parts.steps)
 
 
 class _Renderer:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.files: dict[str, str] = {}
+    def __init__(self, steps: Iterable[StepOperations], place: str) -> None:
+        self.place = place
+        """Directory inside the image where :attr:`texts` are to be found."""
+        self.texts: dict[str, str] = {}
+        self.calls: list[str] = []
         self.uploads: dict[str, str] = {}
         self.steps: dict[str, StepOperations] = {}
+        self.runs = False
+        for step in steps:
+            self.calls.append(guest.step(step.timeout))
+            for operation in step.operations:
+                self._add(f"{len(self.steps) + 1:04}", step, operation)
+            self.calls.append("leave\n")
 
-    def add(self, step: StepOperations, operation: Operation) -> None:
-        if isinstance(operation, Run):
-            self._run(step, operation)
-        elif isinstance(operation, Write):
-            number = self._next(step)
-            self.files[f"staged/contents/{number}"] = operation.content
-            self._place(step, f"{guest.STAGED}/contents/{number}", operation)
-        else:
-            number = self._script(step, guest.require_directory(operation.dest))
-            self.uploads[f"uploads/{number}"] = operation.source
-            self.lines.append(f"upload uploads/{number}:{guest.UPLOADS}/{number}")
-            self._place(step, f"{guest.UPLOADS}/{number}", operation)
+    def directories(self) -> tuple[str, ...]:
+        """The directories of :attr:`texts`, each after the one that it is in."""
+        found = {name.rpartition("/")[0] for name in self.texts}
+        return tuple(sorted({"/".join(name.split("/")[:depth]) for name in found for depth in range(1, 3)}))
 
-    def _run(self, step: StepOperations, operation: Run) -> None:
-        number = f"{len(self.steps) + 1:04}"
-        directory = f"{guest.STAGED}/files/{number}"
-        links = []
-        for name, text in operation.contents.items():
-            self.files[f"staged/files/{number}/{name}"] = text
-        for position, (name, source) in enumerate(operation.files.items()):
-            upload = f"{number}.{position}"
-            self.uploads[f"uploads/{upload}"] = source
-            self.lines.append(f"upload uploads/{upload}:{guest.UPLOADS}/{upload}")
-            links.append(f"mkdir -p {directory}\nln -s {guest.UPLOADS}/{upload} {directory}/{name}\n")
-        self._script(step, _with_files(directory, links, operation), operation.timeout)
-
-    def _next(self, step: StepOperations) -> str:
-        number = f"{len(self.steps) + 1:04}"
+    def _add(self, number: str, step: StepOperations, operation: Operation) -> None:
         self.steps[number] = step
-        return number
+        limit = None
+        if isinstance(operation, Run):
+            self.runs = True
+            script, limit = self._run(number, operation), operation.timeout
+        elif isinstance(operation, Write):
+            script = self._write(number, operation)
+        else:
+            source = self._upload(number, operation.source)
+            script = guest.place_file(source, *_attributes(operation))
+        path = f"scripts/{number}"
+        self.texts[path] = script if script.endswith("\n") else script + "\n"
+        self.calls.append(guest.operation(number, f"{self.place}/{path}", limit))
 
-    def _script(self, step: StepOperations, text: str, timeout: int | None = None) -> str:
-        number = self._next(step)
-        self.files[f"staged/scripts/{number}"] = text if text.endswith("\n") else text + "\n"
-        limit = f" {timeout}" if timeout is not None else ""
-        self.lines.append(f"run-command sh {guest.STAGED}/run {number}{limit}")
-        return number
+    def _run(self, number: str, operation: Run) -> str:
+        if not operation.files and not operation.contents:
+            return operation.script
+        directory = f"files/{number}"
+        for name, text in operation.contents.items():
+            self.texts[f"{directory}/{name}"] = text
+        script = f"export FILES={self.place}/{directory}\n"
+        if operation.files and not operation.contents:
+            script += 'mkdir -p "$FILES"\n'
+        for position, (name, source) in enumerate(operation.files.items()):
+            script += f'ln -s {self._upload(f"{number}.{position}", source)} "$FILES/{name}"\n'
+        return script + operation.script
 
-    def _place(self, step: StepOperations, source: str, operation: Upload | Write) -> None:
-        place = guest.place_file(source, operation.dest, operation.mode, operation.owner, operation.group)
-        self._script(step, guest.require_directory(operation.dest) + place)
+    def _write(self, number: str, operation: Write) -> str:
+        if len(operation.content) <= _INLINE:
+            return guest.write_file(operation.content, *_attributes(operation))
+        self.texts[f"contents/{number}"] = operation.content
+        return guest.copy_file(f"{self.place}/contents/{number}", *_attributes(operation))
+
+    def _upload(self, name: str, source: str) -> str:
+        self.uploads[f"uploads/{name}"] = source
+        return f"{guest.UPLOADS}/{name}"
 
 
-def _with_files(directory: str, links: list[str], operation: Run) -> str:
-    if not operation.files and not operation.contents:
-        return operation.script
-    return f"export FILES={directory}\n{''.join(links)}{operation.script}"
+def _attributes(operation: Upload | Write) -> tuple[str, str, str, str]:
+    return operation.dest, operation.mode, operation.owner, operation.group

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 
 from ..common.errors import CommandError, GoldsmithError, MissingProgramError, StepError, StoreError
 from ..recipe.operations import Run, StepOperations
-from .report_disk import RawReport
+from .guest_scripts import UPLOADS
+from .masking import Mask
+from .report_disk import Failed, RawReport
 
 SHOWN_LINES = 20
 """Lines of a step's output that an error shows."""
@@ -26,7 +28,16 @@ KERNEL_WAY_OUT = (
     "Use become; or make one readable with chmod 0644 /boot/vmlinuz-*; or set SUPERMIN_KERNEL and SUPERMIN_MODULES to "
     "a kernel and its modules' directory; or install one, such as linux-image-virtual or linux-image-cloud-amd64"
 )
-_SELF_TEST = "See what libguestfs-test-tool says on this host"
+SELF_TEST = "See what libguestfs-test-tool says on this host"
+
+LEAST_MEMSIZE = 512
+"""MiB with which an appliance starts, and a step or two has room."""
+_NO_MEMORY = "137"
+"""Exit status of what the kernel killed when memory ran out."""
+_NO_LAUNCH = r"guestfs_launch failed|appliance closed the connection unexpectedly|child process died unexpectedly"
+
+_SEVERAL_SYSTEMS = "libguestfs found more than one operating system in the image, and would change each of them"
+_ONE_SYSTEM = "Choose as base the image of a single system"
 
 # What virt-customize and libguestfs say, what is meant, and the way out.
 _LAUNCH_FAILURES: tuple[tuple[str, str, str], ...] = (
@@ -35,6 +46,16 @@ _LAUNCH_FAILURES: tuple[tuple[str, str, str], ...] = (
         "libguestfs found no operating system in the image",
         "Look whether the base is the whole disk image of a system, and not a copy that broke off, a blank, an "
         "installer's or an encrypted one",
+    ),
+    (
+        r"multi-boot operating systems are not supported",
+        _SEVERAL_SYSTEMS,
+        _ONE_SYSTEM,
+    ),
+    (
+        r"too small value for memsize \(must be at least (?P<least>[0-9]+)\)",
+        "libguestfs starts no appliance with so small a memsize: {said}",
+        "Give it at least memsize: {least}, or leave memsize out",
     ),
     (
         r"host cpu \((?P<host>[^)]*)\) and guest arch \((?P<guest>[^)]*)\) are not compatible",
@@ -54,7 +75,7 @@ _LAUNCH_FAILURES: tuple[tuple[str, str, str], ...] = (
     (
         r"supermin",
         "libguestfs cannot build its appliance with supermin: {said}",
-        _SELF_TEST,
+        SELF_TEST,
     ),
     (
         # Not any `kvm`, which may stand in a path.
@@ -63,28 +84,34 @@ _LAUNCH_FAILURES: tuple[tuple[str, str, str], ...] = (
         "Build without it: accel: tcg",
     ),
     (
-        r"guestfs_launch failed|appliance closed the connection unexpectedly|child process died unexpectedly",
+        _NO_LAUNCH,
         "libguestfs' appliance did not start: {said}",
-        f"{_SELF_TEST}; where KVM is the cause, accel: tcg does without",
+        f"{SELF_TEST}; where KVM is the cause, accel: tcg does without",
     ),
 )
 
 _KILLED = "killed by signal 9"
+_UPLOAD = re.compile(rf"{UPLOADS}/(?P<number>[0-9]{{4,}})")
+_SPACE = 1024**2
+"""A file system with fewer free bytes is full, whatever the program that failed says of it."""
 
 
-def explain(report: RawReport, steps: Mapping[str, StepOperations], rc: int, stderr: str) -> GoldsmithError:
+def explain(
+    report: RawReport, steps: Mapping[str, StepOperations], rc: int, stderr: str, mask: Mask, memsize: int = 0
+) -> GoldsmithError:
     """The error for a virt-customize that ended with ``rc`` and ``stderr``.
 
-    ``steps``: the step by the number of each of its scripts. The lines shown are what the step's programs printed, so
-    they hold a secret where a step prints one.
+    ``steps``: the step by the number of each of its operations; ``memsize``: what the user asked for.
     """
-    if report.failed is not None:
-        number, status = report.failed
-        step = steps.get(number)
-        if step is not None:
-            return _step_failed(step, status, report.log(number))
+    if "again" in report.frames:
+        return CommandError(_SEVERAL_SYSTEMS, _ONE_SYSTEM)
+    failed = report.failed
+    if failed is not None and failed.number in steps:
+        return _step_failed(steps[failed.number], failed, mask.text(report.log(failed.number)))
     said = _said(stderr)
-    step = steps.get(report.running)
+    # Files come in before the first step.
+    uploaded = _UPLOAD.search(said)
+    step = steps.get(uploaded["number"] if uploaded else report.running)
     if _KILLED in said:
         where = "" if step is None else f" in step {step.label}"
         return CommandError(
@@ -95,14 +122,26 @@ def explain(report: RawReport, steps: Mapping[str, StepOperations], rc: int, std
     if step is not None:
         return _with_way_out(f"step {step.label} failed", said, step)
     if report.running:
-        where = "preparing the image" if report.running == "begin" else "cleaning up in the image"
+        where = "cleaning up in the image" if report.running == "end" else "preparing the image"
         return CommandError(f"{where} failed: {said}", rc=rc)
+    return not_launched("virt-customize", rc, stderr, memsize)
+
+
+def not_launched(program: str, rc: int, stderr: str, memsize: int = 0) -> GoldsmithError:
+    """The error for a program of libguestfs that failed before it did anything to the image."""
+    said = _said(stderr)
+    if 0 < memsize < LEAST_MEMSIZE and re.search(_NO_LAUNCH, stderr):
+        return CommandError(
+            f"libguestfs' appliance did not start with memsize: {memsize}: {said.rstrip('.')}",
+            f"Give it more, such as memsize: {LEAST_MEMSIZE}, or leave memsize out",
+            rc=rc,
+        )
     for pattern, cause, way_out in _LAUNCH_FAILURES:
         found = re.search(pattern, stderr)
         if found:
             words = {"said": said, **found.groupdict()}
             return CommandError(cause.format_map(words), way_out.format_map(words), rc=rc)
-    return CommandError(f"virt-customize failed with exit status {rc}: {said}", _SELF_TEST, rc=rc)
+    return CommandError(f"{program} failed with exit status {rc}: {said}", SELF_TEST, rc=rc)
 
 
 def timed_out(report: RawReport, steps: Mapping[str, StepOperations], seconds: int) -> GoldsmithError:
@@ -117,7 +156,7 @@ def timed_out(report: RawReport, steps: Mapping[str, StepOperations], seconds: i
     return CommandError(
         f"the build was stopped after {seconds} seconds, "
         + ("before its first step: the appliance did not start" if not report.running else "outside of any step"),
-        _SELF_TEST,
+        SELF_TEST,
     )
 
 
@@ -129,29 +168,36 @@ def host_disk_full(workdir: str) -> GoldsmithError:
     )
 
 
-def missing_virt_customize() -> MissingProgramError:
-    """The error for a host without the engine's program."""
-    return MissingProgramError("virt-customize", "guestfs-tools (libguestfs-tools on Ubuntu 20.04 and Debian 11)")
+def missing_program(program: str) -> MissingProgramError:
+    """The error for a host without a program of libguestfs."""
+    return MissingProgramError(program, "guestfs-tools (libguestfs-tools on Ubuntu 20.04 and Debian 11)")
 
 
-def _step_failed(step: StepOperations, status: str, log: str) -> GoldsmithError:
+def _step_failed(step: StepOperations, failed: Failed, log: str) -> GoldsmithError:
     lines = [line.rstrip() for line in log.splitlines() if line.strip()]
     said = "\n".join(lines[-SHOWN_LINES:])
-    if status == "timeout":
+    if failed.status == "timeout":
         printed = f"the last that it printed:\n{said}" if said else "it printed nothing"
         return StepError(
             f"step {step.label} was stopped, because its timeout was over; {printed}",
             "Give the step a longer timeout; without KVM it takes about 20 times as long",
             step=step.index,
         )
-    return _with_way_out(f"step {step.label} failed with exit status {status}", said or "it printed nothing", step)
+    full = failed.free is not None and failed.free < _SPACE
+    cause = f"step {step.label} failed with exit status {failed.status}"
+    return _with_way_out(cause, said or "it printed nothing", step, full=full, killed=failed.status == _NO_MEMORY)
 
 
-def _with_way_out(cause: str, said: str, step: StepOperations) -> GoldsmithError:
+def _with_way_out(
+    cause: str, said: str, step: StepOperations, *, full: bool = False, killed: bool = False
+) -> GoldsmithError:
     way_out = ""
-    if _DISK_FULL.search(said):
+    if full or _DISK_FULL.search(said):
         cause += ", because the image's disk is full"
         way_out = "Give the image a larger disk by size, such as size: 10G"
+    elif killed:
+        cause += ", because something killed its program"
+        way_out = "Mostly that is the appliance's kernel when memory runs out: give it more by memsize"
     elif _NO_NETWORK.search(said) and any(isinstance(operation, Run) for operation in step.operations):
         way_out = (
             "The appliance has no network, or cannot reach the server: look at network, at this host's own access, and "
@@ -163,7 +209,9 @@ def _with_way_out(cause: str, said: str, step: StepOperations) -> GoldsmithError
 def _said(stderr: str) -> str:
     """The lines of virt-customize's stderr that tell something."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    own = [line for line in lines if line.startswith("goldsmith: ")]
     errors = [line for line in lines if "error:" in line]
-    told = errors[-1:] or lines[-SHOWN_LINES:]
-    text = "\n".join(re.sub(r"^virt-customize: error: (?:libguestfs error: )?", "", line) for line in told)
+    told = own[-1:] or errors[-1:] or lines[-SHOWN_LINES:]
+    prefix = r"^(?:goldsmith: |virt-[a-z]+: (?:error: )?(?:libguestfs error: )?)"
+    text = "\n".join(re.sub(prefix, "", line) for line in told)
     return text or "it printed nothing"

@@ -41,7 +41,7 @@ class Report:
     versions: dict[str, str] = field(default_factory=dict)
     """Tool by version, for the record: ``{"virt-customize": "1.48.6", "qemu-img": "7.2.15"}``."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """Seconds by the steps' labels, and ``launch``."""
+    """Seconds by the steps' labels, and ``launch``, ``begin``, ``uploads``, ``end``."""
     os_release: dict[str, str] = field(default_factory=dict)
     """``/etc/os-release`` of the image."""
     packages_added: dict[str, str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Report:
     packages_changed: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Package by version before and after."""
     log: str = ""
-    """What the steps printed."""
+    """The build log: each step in order, with its time and what it printed. Secrets are masked."""
 
 
 class Engine(t.Protocol):
@@ -68,6 +68,14 @@ class Engine(t.Protocol):
     def apply(self, host: Host, build: Build) -> Report:
         """Carry out all steps in order, in one go.
 
-        Afterwards machine-id and random seed are as the base had them. Raises StepError (a GoldsmithError that names
-        the step and shows the last lines of its output) when a step failed; the disk is then worth nothing.
+        Afterwards machine-id and random seed are as the base had them, and nothing that a step started still runs.
+        Raises StepError (a GoldsmithError that names the step and shows the last lines of its output) when a step
+        failed, or took longer than it may; the disk is then worth nothing. No text that is told shows a secret.
+        """
+
+    def os_release(self, host: Host, disk: str, workdir: str, accel: str) -> dict[str, str]:
+        """Read ``/etc/os-release``, or else ``/usr/lib/os-release``, of an image that is not changed.
+
+        ``workdir`` is a private directory; ``accel`` as in :class:`Build`. Raises a GoldsmithError when there is none,
+        and as :meth:`preflight` does.
         """

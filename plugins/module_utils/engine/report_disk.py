@@ -3,21 +3,89 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The second disk of a build, on which the scripts inside the image tell the host what they found and did.
 
-The first sector holds two lines, the magic that the host wrote and the number of the script that runs at the moment:
-it is right also after the appliance was killed. The report follows from :data:`~.guest_scripts.BLOCK` on, frame by
-frame: a line ``NAME LENGTH``, then LENGTH bytes; the frame ``end 0`` is the last.
+It begins with two lines: the magic that the host wrote, and the number of the operation that runs at the moment. They
+are right also after the appliance was killed. At the end the report follows, as ``tail -v`` prints files: each has a
+line with its name before it. The directory of those files has a name that no program of the image can know.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .guest_scripts import BLOCK, LOG_LIMIT
+from .guest_texts import RAM
 
-_SPACE_FOR_THE_REST = 4 * 1024 * 1024
-_NAME = re.compile(r"[A-Za-z0-9/._-]{1,64}")
+LIMIT = 512 * 1024
+"""Bytes of the end of each file that go into the report."""
+CUT = "[what came before was left out]\n"
+
+_SPACE_FOR_THE_REST = 8 * LIMIT
+_PAGE = 4096
+_SWAP = b"SWAPSPACE2"
+
+
+@dataclass(frozen=True)
+class ReportDisk:
+    """One build's report disk."""
+
+    key: str
+    operations: int
+    """How many operations may say something."""
+    limit: int = LIMIT
+
+    @classmethod
+    def of(cls, operations: int) -> ReportDisk:
+        return cls(secrets.token_hex(16), operations)
+
+    @property
+    def magic(self) -> str:
+        return f"goldsmith report {self.key}"
+
+    @property
+    def directory(self) -> str:
+        """Where the scripts in the image put what belongs into the report."""
+        return f"{RAM}/out.{self.key}"
+
+    @property
+    def size(self) -> int:
+        """Bytes. The odd sector makes it a size that no other disk has."""
+        return _SPACE_FOR_THE_REST + self.operations * self.limit + 512
+
+    def create(self, path: str) -> None:
+        """Make an empty report disk. The file is sparse."""
+        with open(path, "wb") as file:
+            file.write(f"{self.magic}\n".encode())
+            # libguestfs does not try to mount a swap disk when it looks for an operating system.
+            file.seek(1024)
+            file.write(struct.pack("<II", 1, self.size // _PAGE - 1))
+            file.seek(_PAGE - len(_SWAP))
+            file.write(_SWAP)
+            file.truncate(self.size)
+
+    def read(self, path: str) -> RawReport:
+        """What stands on the report disk."""
+        with open(path, "rb") as file:
+            return self.parse(file.read())
+
+    def parse(self, content: bytes) -> RawReport:
+        """What the content of the report disk says. Whatever the image wrote, this raises nothing."""
+        first, dummy, rest = content.partition(b"\n")
+        running, dummy, rest = rest.partition(b"\n")
+        if first != self.magic.encode() or not re.fullmatch(rb"[a-z0-9]{1,16}", running):
+            return RawReport("")
+        report, end, dummy = rest.partition(f"\n{self.magic} end\n".encode())
+        name = rb"(?:\A|\n)==> " + re.escape(self.directory.encode()) + rb"/([A-Za-z0-9._-]{1,64}) <==\n"
+        # Text before the first name, then name and text by turns.
+        parts = re.split(name, report) if end else [b""]
+        frames = {_text(key): self._whole_lines(text) for key, text in zip(parts[1::2], parts[2::2])}
+        return RawReport(_text(running), bool(end), frames)
+
+    def _whole_lines(self, text: bytes) -> str:
+        """Without the line that the limit cut, half of which may be half a secret."""
+        return _text(text) if len(text) < self.limit else CUT + _text(text.partition(b"\n")[2])
 
 
 @dataclass(frozen=True)
@@ -25,79 +93,59 @@ class RawReport:
     """What stands on the report disk. Texts are what the image says: nothing of it may be trusted."""
 
     running: str
-    """Number of the script that was begun last; ``begin``, ``end``, or ``""`` when nothing ran."""
+    """Number of the operation that was begun last; ``begin``, ``prepare``, ``end``, or ``""`` when nothing ran."""
     complete: bool = False
     """Whether the report was written to its end."""
     frames: Mapping[str, str] = field(default_factory=dict)
-    """Text by frame name."""
+    """Text by file name."""
 
     @property
-    def failed(self) -> tuple[str, str] | None:
-        """Number and exit status (``timeout`` when its time was over) of the script that failed."""
+    def failed(self) -> Failed | None:
+        """The operation that failed."""
         words = self.frames.get("failed", "").split()
-        return (words[0], words[1]) if len(words) == 2 else None
+        if len(words) < 2:
+            return None
+        known = len(words) == 4 and all(re.fullmatch("[0-9]{1,15}", word) for word in words[2:])
+        return Failed(words[0], words[1], int(words[2]) * int(words[3]) if known else None)
 
     def log(self, number: str) -> str:
-        """The end of what the script printed."""
-        return self.frames.get(f"log/{number}", "")
+        """The end of what an operation printed."""
+        return self.frames.get(f"log.{number}", "")
 
-    def logs(self) -> dict[str, str]:
-        """What each script printed, by number, in order."""
-        return {name[len("log/") :]: text for name, text in self.frames.items() if name.startswith("log/")}
+    def warnings(self) -> list[tuple[str, str]]:
+        """The number of an operation, ``grow`` or ``""``, and what happened there."""
+        lines = (line.partition(" ") for line in self.frames.get("warnings", "").splitlines())
+        return [(number, text) for number, dummy, text in lines]
 
-
-def create(path: str, magic: str, scripts: int) -> None:
-    """Make an empty report disk, with room for the output of so many scripts. The file is sparse."""
-    with open(path, "wb") as file:
-        file.write(f"{magic}\n".encode())
-        file.truncate(_SPACE_FOR_THE_REST + scripts * LOG_LIMIT)
-
-
-def read(path: str, magic: str) -> RawReport:
-    """What stands on the report disk."""
-    with open(path, "rb") as file:
-        content = file.read()
-    return parse(content, magic)
+    def times(self) -> list[tuple[str, float]]:
+        """What was begun, in order, and the seconds since the appliance's boot."""
+        found = re.finditer(r"^(\S+) ([0-9]+\.[0-9]+)$", self.frames.get("times", ""), re.MULTILINE)
+        return [(match[1], float(match[2])) for match in found]
 
 
-def parse(content: bytes, magic: str) -> RawReport:
-    """What the content of the report disk says. Whatever the image wrote, this raises nothing."""
-    first = _text(content[:512].rstrip(b"\0")).split("\n")
-    if first[0] != magic or len(first) < 2:
-        return RawReport("")
-    running = first[1]
-    frames: dict[str, str] = {}
-    at = BLOCK
-    while True:
-        end = content.find(b"\n", at, at + 100)
-        name, dummy, length = _text(content[at:end]).partition(" ") if end >= 0 else ("", "", "")
-        if not _NAME.fullmatch(name) or not re.fullmatch("[0-9]{1,10}", length):
-            return RawReport(running, False, frames)
-        at = end + 1 + int(length)
-        if name == "end":
-            return RawReport(running, True, frames)
-        if at > len(content):
-            return RawReport(running, False, frames)
-        frames[name] = _text(content[end + 1 : at])
+@dataclass(frozen=True)
+class Failed:
+    """An operation that failed."""
+
+    number: str
+    status: str
+    """Exit status; ``timeout`` when its time was over."""
+    free: int | None = None
+    """Free bytes of the image's root file system afterwards."""
 
 
 def parse_packages(text: str) -> dict[str, str]:
-    """Version by package of a list ``PACKAGE ARCHITECTURE VERSION``, the line ``native ARCHITECTURE -`` before all.
+    """Version by package of lines ``STATUS|PACKAGE|ARCHITECTURE|VERSION``, of what is installed.
 
-    Packages of another architecture than the native one are called ``PACKAGE:ARCHITECTURE``, as apt calls them.
+    Packages of another architecture than dpkg's own are called ``PACKAGE:ARCHITECTURE``, as apt calls them.
     """
-    found = {}
-    native = ""
-    for line in text.splitlines():
-        words = line.split(" ")
-        if len(words) != 3:
-            continue
-        name, architecture, version = words
-        if not native and name == "native" and version == "-":
-            native = architecture
-            continue
-        found[name if architecture in (native, "all") else f"{name}:{architecture}"] = version
-    return found
+    found = [words for words in (line.split("|") for line in text.splitlines()) if len(words) == 4]
+    native = {architecture for dummy, name, architecture, dummy in found if name == "dpkg"} | {"all"}
+    return {
+        name if architecture in native else f"{name}:{architecture}": version
+        for status, name, architecture, version in found
+        if status[1:2] == "i"
+    }
 
 
 def parse_os_release(text: str) -> dict[str, str]:

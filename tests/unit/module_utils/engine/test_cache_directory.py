@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.virt_customize import cache_directory
+from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.environment import cache_directory
 
 
 def test_where_the_appliance_is_kept(tmp_path: Path) -> None:

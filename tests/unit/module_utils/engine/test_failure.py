@@ -9,8 +9,8 @@ import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import CommandError, StepError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import failure
+from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.masking import Mask
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.report_disk import RawReport
-from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.virt_customize import step_seconds
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations import Run, StepOperations, Upload
 
 PACKAGES = StepOperations(2, "packages", "2 (packages)", (Run("apt-get update", network=True),))
@@ -21,6 +21,7 @@ cp: cannot open '/boot/vmlinuz-6.8.0-51-generic' for reading: Permission denied
 supermin: cp -p '/boot/vmlinuz-6.8.0-51-generic' '/var/tmp/.guestfs-1000/appliance.d.1y9/kernel': command failed, \
 see earlier errors
 virt-customize: error: libguestfs error: /usr/bin/supermin exited with error status 1."""
+MASK = Mask({"s3cret"})
 KVM = """\
 qemu-system-x86_64: error: failed to set MSR 0x10a to 0x69
 qemu-system-x86_64: kvm.c:2876: kvm_buf_set_msrs: Assertion `ret == cpu->kvm_msr_buf->nmsrs' failed.
@@ -87,7 +88,7 @@ If reporting bugs, run virt-customize with debugging enabled and include the com
     ],
 )
 def test_before_the_first_step(stderr: str, cause: str, way_out: str) -> None:
-    error = failure.explain(RawReport(""), STEPS, 1, stderr + ADVICE if stderr else "")
+    error = failure.explain(RawReport(""), STEPS, 1, stderr + ADVICE if stderr else "", MASK)
     assert isinstance(error, CommandError)
     assert cause in error.cause
     assert way_out in error.way_out
@@ -96,14 +97,16 @@ def test_before_the_first_step(stderr: str, cause: str, way_out: str) -> None:
 @pytest.mark.parametrize(("running", "where"), [("", ""), ("begin", ""), ("0001", " in step 2 (packages)")])
 def test_an_appliance_that_was_killed(running: str, where: str) -> None:
     stderr = "virt-customize: error: libguestfs error: /usr/bin/qemu-system-x86_64 killed by signal 9 (Killed)."
-    error = failure.explain(RawReport(running), STEPS, 1, stderr + ADVICE)
+    error = failure.explain(RawReport(running), STEPS, 1, stderr + ADVICE, MASK)
     assert f"killed the appliance{where}: /usr/bin/qemu-system-x86_64 killed by signal 9 (Killed). Mostly" in str(error)
     assert "memsize" in error.way_out
 
 
 def failed(number: str, status: str, log: str) -> str:
-    report = RawReport(number, True, {"failed": f"{number} {status}\n", f"log/{number}": log})
-    error = failure.explain(report, STEPS, 1, "virt-customize: error: sh run: command exited with an error" + ADVICE)
+    report = RawReport(number, True, {"failed": f"{number} {status}\n", f"log.{number}": log})
+    error = failure.explain(
+        report, STEPS, 1, f"virt-customize: error: main: command exited with an error{ADVICE}", MASK
+    )
     assert isinstance(error, StepError)
     assert error.details == {"step": STEPS[number].index}
     return str(error)
@@ -124,6 +127,10 @@ def test_what_a_step_s_output_tells() -> None:
     full = failed("0001", "100", "E: You don't have enough free space in /var/cache/apt/archives/.\n")
     assert "because the image's disk is full" in full
     assert "size: 10G" in full
+    # A program that does not say so: dash's printf, for one.
+    unsaid = failed("0001", "2 0 4096", "main: 1: printf: I/O error\n")
+    assert "failed with exit status 2, because the image's disk is full:\nmain: 1: printf: I/O error" in unsaid
+    assert "full" not in failed("0001", "2 99999 4096", "main: 1: printf: I/O error\n")
     offline = failed("0001", "100", "E: Failed to fetch …  Temporary failure resolving 'archive.ubuntu.com'\n")
     assert "The appliance has no network" in offline
     assert "over; the last that it printed:\nwaiting. Give the step" in failed("0001", "timeout", "waiting\n")
@@ -132,12 +139,24 @@ def test_what_a_step_s_output_tells() -> None:
 
 def test_an_upload_that_fails_belongs_to_its_step() -> None:
     stderr = "virt-customize: error: libguestfs error: upload: write error: /.goldsmith/uploads/0002"
-    error = failure.explain(RawReport("0002"), STEPS, 1, stderr + ADVICE)
+    error = failure.explain(RawReport("begin"), STEPS, 1, stderr + ADVICE, MASK)
     assert str(error) == (
         "step 3 (upload) failed, because the image's disk is full:\n"
         "upload: write error: /.goldsmith/uploads/0002. "
         "Give the image a larger disk by size, such as size: 10G."
     )
+
+
+def test_a_secret_is_masked_in_what_a_step_printed() -> None:
+    assert failed("0001", "3", "the key s3cret\n") == "step 2 (packages) failed with exit status 3:\nthe key ********."
+
+
+@pytest.mark.parametrize(
+    ("memsize", "way_out"), [(0, "libguestfs-test-tool"), (200, "memsize: 512"), (900, "test-tool")]
+)
+def test_too_little_memory(memsize: int, way_out: str) -> None:
+    stderr = "virt-customize: error: libguestfs error: appliance closed the connection unexpectedly."
+    assert way_out in failure.explain(RawReport(""), STEPS, 1, stderr + ADVICE, MASK, memsize).way_out
 
 
 @pytest.mark.parametrize(
@@ -150,28 +169,3 @@ def test_an_upload_that_fails_belongs_to_its_step() -> None:
 )
 def test_time_out(running: str, expected: str) -> None:
     assert str(failure.timed_out(RawReport(running), STEPS, 60)).startswith(expected)
-
-
-def test_seconds() -> None:
-    stdout = """\
-[   0.0] Examining the guest ...
-[  27.0] Setting a random seed
-virt-customize: warning: random seed could not be set for this type of guest
-[  27.4] Setting the machine ID in /etc/machine-id
-[  27.4] Running: begin
-[  29.8] Copying: staged to /.goldsmith/ram
-[  29.9] Running: sh /.goldsmith/ram/staged/run 0001 600
-[  35.0] Running: sh /.goldsmith/ram/staged/run 0002
-[  36.0] Uploading: uploads/0002 to /.goldsmith/uploads/0002
-[  37.5] Running: sh /.goldsmith/ram/staged/run 0003
-[  38.0] Running: sh /.goldsmith/ram/staged/end
-[  40.0] Scrubbing the log file
-[  41.0] Finishing off
-"""
-    assert step_seconds(stdout, STEPS) == {
-        "launch": 27.4,
-        "begin": 2.5,
-        "2 (packages)": 5.1,
-        "3 (upload)": 3.0,
-        "end": 3.0,
-    }

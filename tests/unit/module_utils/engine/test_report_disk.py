@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,75 +11,132 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import report_disk
-from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.guest_scripts import BLOCK
+from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.report_disk import CUT, Failed, RawReport, ReportDisk
 
-MAGIC = "goldsmith report 0123"
+DISK = ReportDisk("0123", 3)
 
 
 def disk_of(running: str, frames: dict[str, str], *, complete: bool = True) -> bytes:
-    body = b"".join(f"{name} {len(text.encode())}\n".encode() + text.encode() for name, text in frames.items())
-    head = f"{MAGIC}\n{running}\n".encode().ljust(BLOCK, b"\0")
-    return head + body + (b"end 0\n" if complete else b"") + bytes(4096)
+    """As `tail -v` prints files."""
+    body = "\n".join(f"==> {DISK.directory}/{name} <==\n{text}" for name, text in frames.items())
+    end = f"\n{DISK.magic} end\n" if complete else ""
+    return f"{DISK.magic}\n{running}\n{body}{end}".encode() + bytes(4096)
 
 
 def test_an_empty_disk(tmp_path: Path) -> None:
     path = tmp_path / "report.raw"
-    report_disk.create(str(path), MAGIC, 3)
-    assert path.stat().st_size % 512 == 0
-    assert report_disk.read(str(path), MAGIC) == report_disk.RawReport("")
+    DISK.create(str(path))
+    assert path.stat().st_size == DISK.size
+    assert DISK.size % 512 == 0
+    assert path.stat().st_blocks * 512 <= 8192
+    assert DISK.read(str(path)) == RawReport("")
+    said = subprocess.run(
+        ["blkid", "-p", "-o", "value", "-s", "TYPE", path], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "swap\n"
 
 
 def test_another_build_s_disk() -> None:
-    assert report_disk.parse(disk_of("0001", {}), "goldsmith report 9999").running == ""
+    assert ReportDisk("9999", 3).parse(disk_of("0001", {})).running == ""
 
 
-names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-/", min_size=1, max_size=20).filter(lambda name: name != "end")
+def test_a_mark_is_read_without_a_report() -> None:
+    # What was there before is longer.
+    assert DISK.parse(f"{DISK.magic}\n0001\nre\n".encode() + bytes(512)) == RawReport("0001")
+
+
+names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-.", min_size=1, max_size=20)
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(st.dictionaries(names, texts), st.booleans())
 def test_frames_come_back(frames: dict[str, str], complete: bool) -> None:
-    report = report_disk.parse(disk_of("0007", frames, complete=complete), MAGIC)
-    assert (report.running, report.frames, report.complete) == ("0007", frames, complete)
+    report = DISK.parse(disk_of("0007", frames, complete=complete))
+    assert (report.running, report.frames, report.complete) == ("0007", frames if complete else {}, complete)
+
+
+def test_what_tail_prints_is_what_is_read(tmp_path: Path) -> None:
+    frames = {"log.0001": "a\n\nno end", "log.0002": "", "log.0003": "==> x <==\n", "times": "begin 1.25\n"}
+    for name, text in frames.items():
+        (tmp_path / name).write_text(text)
+    argv = ["tail", "-v", "-c", str(DISK.limit), *(tmp_path / name for name in sorted(frames))]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    said = said.replace(f"==> {tmp_path}/", f"==> {DISK.directory}/")
+    content = f"{DISK.magic}\nend\n{said}\n{DISK.magic} end\n".encode()
+    assert DISK.parse(content) == RawReport("end", True, frames)
 
 
 @given(st.dictionaries(names, texts, min_size=1), st.data())
 def test_a_report_cut_off_is_not_complete(frames: dict[str, str], data: st.DataObject) -> None:
     whole = disk_of("0001", frames)[:-4096]
-    cut = whole[: data.draw(st.integers(0, len(whole) - len("end 0\n")))]
-    assert not report_disk.parse(cut, MAGIC).complete
+    assert not DISK.parse(whole[: data.draw(st.integers(0, len(whole) - 1))]).complete
 
 
 @given(st.binary())
 def test_no_image_can_make_it_stumble(body: bytes) -> None:
-    report_disk.parse(disk_of("0001", {})[:BLOCK] + body, MAGIC)
-    report_disk.parse(body, MAGIC)
+    head = f"{DISK.magic}\n0001\n".encode()
+    end = f"\n{DISK.magic} end\n".encode()
+    for content in (body, head + body, head + f"==> {DISK.directory}/failed <==\n".encode() + body + end):
+        report = DISK.parse(content)
+        assert report.failed is None or report.failed.number
+        assert isinstance(report.warnings() + report.times(), list)
+
+
+def test_half_a_line_is_left_out_where_a_log_was_cut() -> None:
+    small = ReportDisk("0123", 3, limit=16)
+    content = disk_of("0001", {"log.0001": "half a s\nwhole 12", "log.0002": "all\n"})
+    report = small.parse(content)
+    assert report.log("0001") == f"{CUT}whole 12"
+    assert report.log("0002") == "all\n"
 
 
 def test_what_is_in_a_report() -> None:
-    report = report_disk.parse(
-        disk_of("0002", {"failed": "0002 timeout\n", "log/0001": "a\n", "log/0002": "b\n"}), MAGIC
+    report = DISK.parse(
+        disk_of(
+            "0002",
+            {
+                "failed": "0002 timeout 5 4096\n",
+                "log.0002": "b\n",
+                "times": "begin 7.25\n0001 8.00\nhalf",
+                "warnings": "0001 left x\ngrow not grown\n",
+            },
+        )
     )
-    assert report.failed == ("0002", "timeout")
-    assert report.log("0002") == "b\n"
-    assert report.logs() == {"0001": "a\n", "0002": "b\n"}
+    assert report.failed == Failed("0002", "timeout", 20480)
+    assert (report.log("0001"), report.log("0002")) == ("", "b\n")
+    assert report.times() == [("begin", 7.25), ("0001", 8.0)]
+    assert report.warnings() == [("0001", "left x"), ("grow", "not grown")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0002 1\n", Failed("0002", "1")),
+        ("0002 1 x y\n", Failed("0002", "1")),
+        ("0002 1 0 4096\n", Failed("0002", "1", 0)),
+        ("0002\n", None),
+        ("", None),
+    ],
+)
+def test_failed(text: str, expected: Failed | None) -> None:
+    assert RawReport("0002", True, {"failed": text}).failed == expected
 
 
 def test_packages() -> None:
     # dpkg-query 1.22.6 on Ubuntu 24.04
     text = (
-        "native amd64 -\n"
-        "adduser all 3.137ubuntu1\n"
-        "libc6 amd64 2.39-0ubuntu8.4\n"
-        "libc6 i386 2.39-0ubuntu8.4\n"
-        "native all 1.0\n"
-        "half line\n"
+        "ii |adduser|all|3.137ubuntu1\n"
+        "ii |dpkg|amd64|1.22.6ubuntu6\n"
+        "hi |libc6|amd64|2.39-0ubuntu8.4\n"
+        "ii |libc6|i386|2.39-0ubuntu8.4\n"
+        "rc |nginx|amd64|1.24.0-2ubuntu7\n"
+        "half|line\n"
     )
     assert report_disk.parse_packages(text) == {
         "adduser": "3.137ubuntu1",
+        "dpkg": "1.22.6ubuntu6",
         "libc6": "2.39-0ubuntu8.4",
         "libc6:i386": "2.39-0ubuntu8.4",
-        "native": "1.0",
     }
     assert report_disk.parse_packages("") == {}
 

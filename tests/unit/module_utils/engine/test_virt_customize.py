@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import StoreError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError, StoreError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.model import Build
-from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.virt_customize import VirtCustomize
+from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.virt_customize import (
+    VirtCustomize,
+    require_options,
+)
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations import (
     Operation,
     StepOperations,
@@ -47,3 +50,32 @@ def test_what_does_not_fit_or_is_not_there(small_disk: Path, operation: Operatio
     with pytest.raises(StoreError, match=said):
         VirtCustomize().apply(host, Build(str(disk), str(small_disk), steps, accel="tcg"))
     assert os.listdir(small_disk) == ["disk.qcow2"]
+
+
+# virt-customize 1.48 has more; these are among them.
+OPTIONS = "--add\n--commands-from-file\n--copy-in\n--memsize\n--no-logfile\n--no-network\n--run\n--upload\n"
+
+
+@pytest.mark.parametrize(
+    ("lacking", "cause", "newest"),
+    [
+        ((), None, None),
+        (("--run",), "it lacks --run (of version 1.26)", "1.26"),
+        (
+            ("--run", "--copy-in"),
+            "it lacks --run (of version 1.26), --copy-in (of version 1.30)",
+            "1.30",
+        ),
+    ],
+)
+def test_what_an_old_virt_customize_lacks(lacking: tuple[str, ...], cause: str | None, newest: str | None) -> None:
+    known = "\n".join(option for option in OPTIONS.split() if option not in lacking)
+    if cause is None:
+        require_options(known)
+        return
+    with pytest.raises(BadRequestError) as caught:
+        require_options(known)
+    assert caught.value.cause == f"the virt-customize of this host is too old: {cause}"
+    assert caught.value.way_out == (
+        f"Install guestfs-tools (before 1.46: libguestfs-tools) {newest} or newer, or build on another host"
+    )
