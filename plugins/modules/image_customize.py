@@ -1001,7 +1001,9 @@ options:
             default: false
           uid:
             description:
-              - Numerical user ID.
+              - Numerical user ID. Without it a new user gets the next after the highest that is
+                taken, and the user that C(cloud-init) makes at the first boot gets the one after
+                that.
             type: int
           group:
             description:
@@ -1540,7 +1542,7 @@ options:
         description:
           - Run shell commands as root inside the image, by its own C(sh -e), where the first one
             that fails stops the build; or one program with its arguments, without a shell.
-          - The commands stand in the build record. A secret does not belong there, but in O(steps[].run_command.secrets).
+          - The commands stand in the build record; a secret belongs in O(steps[].run_command.secrets).
           - No service manager runs in the image. C(systemctl enable), C(disable) and C(mask) work,
             C(start) does not.
         type: dict
