@@ -94,6 +94,17 @@ def test_the_role_s_options_and_its_defaults_agree() -> None:
     assert set(specs["verify"]["options"]) == set(re.findall(r"\bbuild_host_(?!report|info)\w+", verify))
 
 
+def test_every_tag_and_variable_of_the_guide_is_there() -> None:
+    guide = (ROOT / "docs" / "build_hosts.md").read_text()
+    named = set(re.findall(r"\b(build_host_\w+)\b", guide)) - {"build_host_info"}
+    tags = set(
+        re.findall(r"\bbuild_host_\w+", " ".join(re.findall(r"tags: \[(.*)\]", (ROLE / "tasks/main.yml").read_text())))
+    )
+    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+    assert tags <= named
+    assert named <= tags | set(defaults)
+
+
 def test_a_host_is_made_ready_for_a_normal_user(directory: Path) -> None:
     new, image = "9.9.9-test", "/boot/vmlinuz-9.9.9-test"
     looks = [
