@@ -17,8 +17,8 @@ from ..common.host import Host
 from ..common.size import format_size, parse_size
 from ..common.space import free_bytes
 from ..engine import accel, appliance, passt, registry
+from ..engine.environment import cache_directory
 from ..engine.model import Build
-from ..engine.virt_customize import cache_directory
 from ..store.layout import DEFAULT_ROOT, Layout
 
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)+[0-9A-Za-z.~+]*")
@@ -77,7 +77,7 @@ class Problems:
             return None
 
 
-def inspect_build_host(host: Host, params: Mapping[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
+def inspect_build_host(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """What ``build_host_info`` does and returns; ``params`` are those of :func:`build_host_argument_spec`."""
     least = parse_size(params["min_free"], "min_free")
     problems = Problems()
@@ -99,7 +99,7 @@ def inspect_build_host(host: Host, params: Mapping[str, t.Any], _check_mode: boo
     build = Build(disk, os.path.dirname(disk), (), accel="tcg", network=params["network"])
     problems.catch(lambda: registry.ENGINES[_ENGINE].preflight(host, build))
     seconds = None
-    if params["launch"] and not problems.found:
+    if params["launch"] and not check_mode and not problems.found:
         seconds = problems.catch(lambda: appliance.launch(host, accelerator))
     return {
         "changed": False,
