@@ -137,7 +137,7 @@ def launch(host: Host, accelerator: str) -> float:
                 "See what libguestfs-test-tool says on this host",
             ) from error
     if done.rc != 0 or not done.stdout.startswith("/dev/"):
-        error = failure.not_launched("virt-filesystems", done.rc, done.stderr)
-        error.cause = error.cause.rstrip(".")
-        raise error
+        refusal = failure.not_launched("virt-filesystems", done.rc, done.stderr)
+        refusal.cause = refusal.cause.rstrip(".")
+        raise refusal
     return round(time.monotonic() - began, 1)
