@@ -38,7 +38,7 @@ class Run:
     """Run a POSIX shell script as root inside the image's system; a failing command ends the build."""
 
     script: str
-    """Without ``#!`` line; engines run it with ``sh -eu``, in ``/``. It finds what follows in the directory ``$FILES``."""
+    """Without ``#!`` line; engines run it with ``sh -eu``, in ``/``. What follows is in the directory ``$FILES``."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Files of the host, by the name that each has in ``$FILES``."""
     contents: Mapping[str, str] = field(default_factory=dict)

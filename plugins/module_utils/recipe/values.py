@@ -17,8 +17,8 @@ _SYMBOLIC_MODE = re.compile(r"(?:[ugoa]*[-+=](?:[rwxXst]*|[ugo]))(?:,[ugoa]*[-+=
 # The default NAME_REGEX of adduser(8) and useradd(8) in Debian and Ubuntu.
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _ID = re.compile(r"[0-9]{1,10}")
-# crypt(5): `$id$…`, or none that any password has.
-_PASSWORD_HASH = re.compile(r"\$[0-9a-z]+\$[^\s:]+|[!*]")
+# crypt(5): `$id$…`. What locks a password is no hash, and Ansible would hide every `!` of the output as a secret.
+_PASSWORD_HASH = re.compile(r"\$[0-9a-z]+\$[^\s:]+")
 _PUBLIC_KEY = re.compile(
     r"(?:[^\s#].*\s)?(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp[0-9]+|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)"
     r"\s+[A-Za-z0-9+/]{40,}={0,3}(?:\s.*)?"
