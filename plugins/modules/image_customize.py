@@ -90,14 +90,16 @@ options:
         type: str
       condition:
         description:
-          - For which bases the step is meant. For others it is left out, as if it were not written.
-          - What the base is, is known of an image that M(goldsmith.kvm.image_fetch) fetched or
-            this module built; any other is looked into once.
+          - For which bases the step is meant. For others it is left out, as if it were
+            not written.
+          - What the base is, is known of an image that M(goldsmith.kvm.image_fetch) fetched
+            or this module built; any other is looked into once.
         type: dict
         suboptions:
           distribution:
             description:
-              - Distributions, as C(ID) in the base's C(/etc/os-release) has them, such as V(ubuntu).
+              - Distributions, as C(ID) in the base's C(/etc/os-release) has them, such
+                as V(ubuntu).
             type: list
             elements: str
           version:
@@ -111,17 +113,17 @@ options:
         type: int
       upload:
         description:
-          - Put a file into the image, replacing what is there. A directory is put in by the step
-            C(copy_in), an archive by C(tar_in).
+          - Put a file into the image, replacing what is there. A directory is put in
+            by the step C(copy_in), an archive by C(tar_in).
         type: dict
         suboptions:
           src:
             description:
-              - The file. It is looked for on the controller as M(ansible.builtin.copy) does, in
-                the C(files) of the role and beside the playbook, and decrypted where it is encrypted
-                by Ansible Vault.
-              - It travels to the target only when the image has to be built and the store does
-                not have it yet.
+              - The file. It is looked for on the controller as M(ansible.builtin.copy)
+                does, in the C(files) of the role and beside the playbook, and decrypted
+                where it is encrypted by Ansible Vault.
+              - It travels to the target only when the image has to be built and the store
+                does not have it yet.
             type: str
             required: true
           remote_src:
@@ -131,8 +133,8 @@ options:
             default: false
           dest:
             description:
-              - Absolute path inside the image. With a slash at the end it is the directory that
-                the file is put into.
+              - Absolute path inside the image. With a slash at the end it is the directory
+                that the file is put into.
               - The directory has to exist in the image; the step C(mkdir) makes one.
             type: str
             required: true
@@ -153,38 +155,39 @@ options:
             default: root
           secret:
             description:
-              - Whether the file is a secret. Then not even its digest stands in the build record,
-                but a seal that is of no use without the store's key. It needs O(steps[].upload.in_image).
+              - Whether the file is a secret. Then not even its digest stands in the build
+                record, but a seal that is of no use without the store's key. It needs
+                O(steps[].upload.in_image).
             type: bool
             default: false
           in_image:
             description:
-              - Whether it is meant that the secret stays in the image, where everybody who has
-                the image can read it. Without it a secret is refused.
+              - Whether it is meant that the secret stays in the image, where everybody
+                who has the image can read it. Without it a secret is refused.
             type: bool
             default: false
       write:
         description:
           - Write a file inside the image, replacing what is there.
-          - O(steps[].write.content) stands in the build record. A secret does not belong there,
-            but in O(steps[].write.secret_content).
+          - O(steps[].write.content) stands in the build record. A secret does not belong
+            there, but in O(steps[].write.secret_content).
         type: dict
         suboptions:
           dest:
             description:
-              - Absolute path inside the image. Its directory has to exist there; the step C(mkdir)
-                makes one.
+              - Absolute path inside the image. Its directory has to exist there; the
+                step C(mkdir) makes one.
             type: str
             required: true
           content:
             description:
-              - 'What the file is to hold, byte for byte in UTF-8: no line break is added at its
-                end.'
+              - 'What the file is to hold, byte for byte in UTF-8: no line break is added
+                at its end.'
             type: str
           secret_content:
             description:
-              - 'The same, where it is a secret: it stands in no log, no argument list and no record.
-                It needs O(steps[].write.in_image).'
+              - 'The same, where it is a secret: it stands in no log, no argument list
+                and no record. It needs O(steps[].write.in_image).'
             type: str
           mode:
             description:
@@ -203,27 +206,28 @@ options:
             default: root
           in_image:
             description:
-              - Whether it is meant that the secret stays in the image, where everybody who has
-                the image can read it. Without it a secret is refused.
+              - Whether it is meant that the secret stays in the image, where everybody
+                who has the image can read it. Without it a secret is refused.
             type: bool
             default: false
       template:
         description:
-          - Render a Jinja template on the controller, as M(ansible.builtin.template) does, and
-            put the result into the image, replacing what is there.
-          - A change of a variable changes the image; variables that differ at every run, such as
-            the time, make a new one of every run.
+          - Render a Jinja template on the controller, as M(ansible.builtin.template)
+            does, and put the result into the image, replacing what is there.
+          - A change of a variable changes the image; variables that differ at every run,
+            such as the time, make a new one of every run.
         type: dict
         suboptions:
           src:
             description:
-              - The template. It is looked for on the controller in the C(templates) of the role
-                and beside the playbook.
+              - The template. It is looked for on the controller in the C(templates) of
+                the role and beside the playbook.
             type: str
             required: true
           dest:
             description:
-              - Absolute path of the file inside the image. Its directory has to exist there.
+              - Absolute path of the file inside the image. Its directory has to exist
+                there.
             type: str
             required: true
           mode:
@@ -248,24 +252,24 @@ options:
             default: false
           in_image:
             description:
-              - Whether it is meant that the secret stays in the image, where everybody who has
-                the image can read it. Without it a secret is refused.
+              - Whether it is meant that the secret stays in the image, where everybody
+                who has the image can read it. Without it a secret is refused.
             type: bool
             default: false
       copy_in:
         description:
-          - Put a directory, with all that is in it, or a file below a directory of the image. It
-            keeps its name; what is there under that name stays where the new one has nothing of
-            the same name.
-          - Files become C(0644), or C(0755) where their owner may execute them, directories C(0755);
-            directories that the image has already stay as they are. Symbolic links stay links.
-            For another mode use the steps C(chmod) or C(upload).
+          - Put a directory, with all that is in it, or a file below a directory of the
+            image. It keeps its name; what is there under that name stays where the new
+            one has nothing of the same name.
+          - Files become C(0644), or C(0755) where their owner may execute them, directories
+            C(0755); directories that the image has already stay as they are. Symbolic
+            links stay links. For another mode use the steps C(chmod) or C(upload).
         type: dict
         suboptions:
           src:
             description:
-              - The directory or file. It is looked for on the controller as in C(upload), and files
-                in it that are encrypted by Ansible Vault are decrypted.
+              - The directory or file. It is looked for on the controller as in C(upload),
+                and files in it that are encrypted by Ansible Vault are decrypted.
             type: str
             required: true
           remote_src:
@@ -275,7 +279,8 @@ options:
             default: false
           dest:
             description:
-              - Absolute path of the directory of the image to put it into. It has to exist.
+              - Absolute path of the directory of the image to put it into. It has to
+                exist.
             type: str
             required: true
           owner:
@@ -290,14 +295,14 @@ options:
             default: root
       tar_in:
         description:
-          - Unpack a tar archive below a directory of the image, with the owners, permissions and
-            times that it has.
-          - 'The image''s own tar(1) does it, and finds out whether and how the archive is compressed:
-            by gzip, bzip2, xz or zstd. The image needs the program for it. Owners are those of
-            the same name in the image, or else of the same number.'
-          - Directories that the image has already keep their owner and their permissions, also
-            the one that it is unpacked in, and links to directories stay links. The build stops
-            at a name with C(..) in it.
+          - Unpack a tar archive below a directory of the image, with the owners, permissions
+            and times that it has.
+          - 'The image''s own tar(1) does it, and finds out whether and how the archive
+            is compressed: by gzip, bzip2, xz or zstd. The image needs the program for
+            it. Owners are those of the same name in the image, or else of the same number.'
+          - Directories that the image has already keep their owner and their permissions,
+            also the one that it is unpacked in, and links to directories stay links.
+            The build stops at a name with C(..) in it.
         type: dict
         suboptions:
           src:
@@ -312,12 +317,14 @@ options:
             default: false
           dest:
             description:
-              - Absolute path of the directory of the image to unpack it in. It has to exist.
+              - Absolute path of the directory of the image to unpack it in. It has to
+                exist.
             type: str
             required: true
           owner:
             description:
-              - User of the image, by name or number, who owns all of it, whatever the archive has.
+              - User of the image, by name or number, who owns all of it, whatever the
+                archive has.
             type: str
           group:
             description:
@@ -331,11 +338,11 @@ options:
       line_in_file:
         description:
           - Take care that a file has a line, or that it has not, as M(ansible.builtin.lineinfile)
-            does. The file keeps its owner and its permissions. The image's own Perl does it (package
-            C(perl-base)), and the expressions are its.
+            does. The file keeps its owner and its permissions. The image's own Perl does
+            it (package C(perl-base)), and the expressions are its.
           - With O(steps[].line_in_file.state=present), the last line that O(steps[].line_in_file.regexp)
-            fits is replaced by O(steps[].line_in_file.line). Where it fits none, and the file does
-            not have the line yet, the line is put in its place by O(steps[].line_in_file.insert_after)
+            fits is replaced by O(steps[].line_in_file.line). Where it fits none, and
+            the file does not have the line yet, the line is put in its place by O(steps[].line_in_file.insert_after)
             or O(steps[].line_in_file.insert_before), or at the end.
           - With O(steps[].line_in_file.state=absent), every line that O(steps[].line_in_file.regexp)
             fits is taken out, or without it every one that is O(steps[].line_in_file.line).
@@ -364,26 +371,29 @@ options:
             default: present
           insert_after:
             description:
-              - Regular expression for the line that the new one follows, the last that it fits;
-                or V(EOF), the end. Where it fits none, the new line comes last.
+              - Regular expression for the line that the new one follows, the last that
+                it fits; or V(EOF), the end. Where it fits none, the new line comes last.
             type: str
           insert_before:
             description:
-              - Regular expression for the line that the new one precedes, the last that it fits;
-                or V(BOF), the beginning. Where it fits none, the new line comes last.
+              - Regular expression for the line that the new one precedes, the last that
+                it fits; or V(BOF), the beginning. Where it fits none, the new line comes
+                last.
             type: str
           create:
             description:
-              - Whether the file is made where it does not exist. Its directory has to exist.
+              - Whether the file is made where it does not exist. Its directory has to
+                exist.
             type: bool
             default: false
       append_line:
         description:
-          - Append a line to a file, which is made where it does not exist; its directory has to.
-          - 'Where the file does not end with a line break, one is added first. Line breaks are
-            those of the file: of DOS where its first line has them.'
-          - The line is appended whether or not the file has it already. For a line that is to be
-            there once, use the step C(line_in_file).
+          - Append a line to a file, which is made where it does not exist; its directory
+            has to.
+          - 'Where the file does not end with a line break, one is added first. Line breaks
+            are those of the file: of DOS where its first line has them.'
+          - The line is appended whether or not the file has it already. For a line that
+            is to be there once, use the step C(line_in_file).
         type: dict
         suboptions:
           path:
@@ -398,11 +408,11 @@ options:
             required: true
       edit:
         description:
-          - Change a file by a Perl expression that is evaluated for each of its lines, as C(virt-customize
-            --edit) does. The file keeps its owner and its permissions. The image's own Perl does
-            it (package C(perl-base)).
-          - An expression that fits no line changes nothing, and is no error. For a line that has
-            to be there, use the step C(line_in_file).
+          - Change a file by a Perl expression that is evaluated for each of its lines,
+            as C(virt-customize --edit) does. The file keeps its owner and its permissions.
+            The image's own Perl does it (package C(perl-base)).
+          - An expression that fits no line changes nothing, and is no error. For a line
+            that has to be there, use the step C(line_in_file).
         type: dict
         suboptions:
           path:
@@ -412,15 +422,15 @@ options:
             required: true
           expression:
             description:
-              - The expression. It finds the line, with its line break, in C($_) and changes it
-                there; a line is deleted by making it empty. C($lineno) is its number, from 1. C(die)
-                stops the build.
+              - The expression. It finds the line, with its line break, in C($_) and changes
+                it there; a line is deleted by making it empty. C($lineno) is its number,
+                from 1. C(die) stops the build.
             type: str
             required: true
       mkdir:
         description:
-          - Make a directory, with those above it that are missing. One that exists stays, with
-            what is in it.
+          - Make a directory, with those above it that are missing. One that exists stays,
+            with what is in it.
         type: dict
         suboptions:
           path:
@@ -430,13 +440,13 @@ options:
             required: true
           mode:
             description:
-              - Permissions in octal, quoted as in V('0750'), also of a directory that exists. Without
-                it a new one, and those made above it, get V('0755').
+              - Permissions in octal, quoted as in V('0750'), also of a directory that
+                exists. Without it a new one, and those made above it, get V('0755').
             type: raw
           owner:
             description:
-              - User who owns it, by name or number, also where it exists. Without it a new one
-                belongs to C(root).
+              - User who owns it, by name or number, also where it exists. Without it
+                a new one belongs to C(root).
             type: str
           group:
             description:
@@ -454,15 +464,15 @@ options:
             required: true
           path:
             description:
-              - Absolute path of the link inside the image, or a list of them. The directory has
-                to exist.
+              - Absolute path of the link inside the image, or a list of them. The directory
+                has to exist.
             type: list
             elements: str
             required: true
       copy:
         description:
-          - 'Copy a file, or a directory with all that is in it, inside the image, as C(cp -a) does:
-            with owner, permissions and times, and links as links.'
+          - 'Copy a file, or a directory with all that is in it, inside the image, as
+            C(cp -a) does: with owner, permissions and times, and links as links.'
           - For files of the controller there are C(upload) and C(copy_in).
         type: dict
         suboptions:
@@ -473,13 +483,15 @@ options:
             required: true
           dest:
             description:
-              - Absolute path of the copy. Where it is a directory that exists, the copy is put
-                into that under its own name; with a slash at the end it has to be one.
+              - Absolute path of the copy. Where it is a directory that exists, the copy
+                is put into that under its own name; with a slash at the end it has to
+                be one.
             type: str
             required: true
       move:
         description:
-          - Move or rename a file or a directory inside the image, replacing a file that is there.
+          - Move or rename a file or a directory inside the image, replacing a file that
+            is there.
         type: dict
         suboptions:
           src:
@@ -489,33 +501,35 @@ options:
             required: true
           dest:
             description:
-              - Absolute path that it gets. Where it is a directory that exists, it is put into
-                that under its own name; with a slash at the end it has to be one.
+              - Absolute path that it gets. Where it is a directory that exists, it is
+                put into that under its own name; with a slash at the end it has to be
+                one.
             type: str
             required: true
       delete:
         description:
-          - Delete a file, or a directory with all that is in it. What does not exist is no error.
+          - Delete a file, or a directory with all that is in it. What does not exist
+            is no error.
           - The data can be read from the disk until it is overwritten. See the step C(scrub).
         type: dict
         suboptions:
           path:
             description:
-              - Absolute path inside the image. It may have the wildcards C(*), C(?) and C([…]),
-                which do not fit names that begin with a dot, and alternatives in braces, as in
-                V(/var/log/*.{gz,old}); a backslash takes the meaning from any of these. With a
-                slash at the end only directories are meant.
+              - Absolute path inside the image. It may have the wildcards C(*), C(?) and
+                C([…]), which do not fit names that begin with a dot, and alternatives
+                in braces, as in V(/var/log/*.{gz,old}); a backslash takes the meaning
+                from any of these. With a slash at the end only directories are meant.
             type: str
             required: true
       scrub:
         description:
-          - Overwrite a file, then delete it, so that its data cannot be read from the image's disk.
-            Directories and symbolic links are refused.
-          - 'It overwrites the blocks that the file has now. Older copies of the data may lie elsewhere:
-            where an editor or a package replaced the file, in the journal of a file system mounted
-            with C(data=journal), on file systems that never write in place such as btrfs and ZFS,
-            and in the base, which stays as it is. Better than scrubbing a secret is not to put
-            it in.'
+          - Overwrite a file, then delete it, so that its data cannot be read from the
+            image's disk. Directories and symbolic links are refused.
+          - 'It overwrites the blocks that the file has now. Older copies of the data
+            may lie elsewhere: where an editor or a package replaced the file, in the
+            journal of a file system mounted with C(data=journal), on file systems that
+            never write in place such as btrfs and ZFS, and in the base, which stays as
+            it is. Better than scrubbing a secret is not to put it in.'
         type: dict
         suboptions:
           path:
@@ -525,8 +539,10 @@ options:
             required: true
       touch:
         description:
-          - Make an empty file, or give what is there the time of the build, as touch(1) does.
-          - A new file belongs to C(root) and may be read by all. For others there is the step C(write).
+          - Make an empty file, or give what is there the time of the build, as touch(1)
+            does.
+          - A new file belongs to C(root) and may be read by all. For others there is
+            the step C(write).
         type: dict
         suboptions:
           path:
@@ -546,8 +562,8 @@ options:
             required: true
       truncate_recursive:
         description:
-          - Empty all files below a directory. Their owners and permissions stay; symbolic links
-            are not followed.
+          - Empty all files below a directory. Their owners and permissions stay; symbolic
+            links are not followed.
         type: dict
         suboptions:
           path:
@@ -557,8 +573,8 @@ options:
             required: true
       chmod:
         description:
-          - Change the permissions of a file or a directory. Of a symbolic link it changes what
-            it leads to.
+          - Change the permissions of a file or a directory. Of a symbolic link it changes
+            what it leads to.
         type: dict
         suboptions:
           path:
@@ -568,21 +584,21 @@ options:
             required: true
           mode:
             description:
-              - Permissions in octal, quoted as in V('0640'), or as chmod(1) takes them otherwise,
-                such as V(u=rwX,g=rX,o=).
+              - Permissions in octal, quoted as in V('0640'), or as chmod(1) takes them
+                otherwise, such as V(u=rwX,g=rX,o=).
             type: raw
             required: true
           recursive:
             description:
               - Whether it changes everything below a directory as well. An octal O(steps[].chmod.mode)
-                makes files executable where directories can be entered; V(X) in a symbolic one
-                does not.
+                makes files executable where directories can be entered; V(X) in a symbolic
+                one does not.
             type: bool
             default: false
       chown:
         description:
-          - Change the owner of a file or a directory, its group, or both. Of a symbolic link it
-            changes what it leads to.
+          - Change the owner of a file or a directory, its group, or both. Of a symbolic
+            link it changes what it leads to.
         type: dict
         suboptions:
           path:
@@ -605,12 +621,13 @@ options:
             default: false
       packages:
         description:
-          - Remove, upgrade and install packages of Debian or Ubuntu, in this order, from the repositories
-            that the image knows. The step C(apt_repository) adds one.
-          - The package lists are refreshed first, and the build stops when that fails for any of
-            the repositories.
-          - Services are not started. Configuration files that were changed stay as they are. Downloaded
-            packages are deleted again, and so are the package lists when the base had none.
+          - Remove, upgrade and install packages of Debian or Ubuntu, in this order, from
+            the repositories that the image knows. The step C(apt_repository) adds one.
+          - The package lists are refreshed first, and the build stops when that fails
+            for any of the repositories.
+          - Services are not started. Configuration files that were changed stay as they
+            are. Downloaded packages are deleted again, and so are the package lists when
+            the base had none.
         type: dict
         suboptions:
           install:
@@ -621,8 +638,8 @@ options:
             default: []
           remove:
             description:
-              - Packages to remove. Their configuration files stay. One that is not installed is
-                no error.
+              - Packages to remove. Their configuration files stay. One that is not installed
+                is no error.
             type: list
             elements: str
             default: []
@@ -634,8 +651,8 @@ options:
             default: []
           upgrade:
             description:
-              - V(yes) upgrades what is installed and adds packages where that needs them, such
-                as those of a new kernel, but removes none.
+              - V(yes) upgrades what is installed and adds packages where that needs them,
+                such as those of a new kernel, but removes none.
               - V(dist) may also remove packages (C(apt-get dist-upgrade)).
             type: str
             choices:
@@ -650,28 +667,30 @@ options:
             default: false
           autoremove:
             description:
-              - Whether packages that were installed for others, and are needed no more, are removed.
+              - Whether packages that were installed for others, and are needed no more,
+                are removed.
             type: bool
             default: false
           hold:
             description:
-              - Packages that no upgrade changes from now on, until somebody asks for that (C(apt-mark
-                hold)). It is done at the end of the step.
+              - Packages that no upgrade changes from now on, until somebody asks for
+                that (C(apt-mark hold)). It is done at the end of the step.
             type: list
             elements: str
             default: []
           unhold:
             description:
-              - Packages that upgrades may change again. It is done at the beginning of the step.
+              - Packages that upgrades may change again. It is done at the beginning of
+                the step.
             type: list
             elements: str
             default: []
       apt_repository:
         description:
-          - 'Add a repository that packages come from: C(/etc/apt/sources.list.d/NAME.sources) in
-            the format deb822, which trusts its own key only. The package lists are refreshed by
-            the step that next installs something, and the build stops there when the key is not
-            the repository''s.'
+          - 'Add a repository that packages come from: C(/etc/apt/sources.list.d/NAME.sources)
+            in the format deb822, which trusts its own key only. The package lists are
+            refreshed by the step that next installs something, and the build stops there
+            when the key is not the repository''s.'
         type: dict
         suboptions:
           name:
@@ -695,7 +714,8 @@ options:
             default: []
           suites:
             description:
-              - Its suites, such as V(noble) or V(stable), or a directory with a slash at its end.
+              - Its suites, such as V(noble) or V(stable), or a directory with a slash
+                at its end.
             type: list
             elements: str
             default: []
@@ -740,41 +760,43 @@ options:
             type: str
           key_checksum:
             description:
-              - SHA-256 of what O(steps[].apt_repository.key_url) has to yield, as V(sha256:…) or
-                digits alone.
+              - SHA-256 of what O(steps[].apt_repository.key_url) has to yield, as V(sha256:…)
+                or digits alone.
             type: str
           signed_by:
             description:
-              - Keyring in the image instead of a key of the repository's own, such as V(/usr/share/keyrings/ubuntu-archive-keyring.gpg).
+              - Keyring that is in the image, such as the distribution's own below C(/usr/share/keyrings),
+                instead of a key of the repository's own.
             type: str
           pin_priority:
             description:
-              - 'Priority of O(steps[].apt_repository.pin_packages) where they come from this repository,
-                as in apt_preferences(5): 500 is that of all repositories, 100 is asked last, above
-                1000 may downgrade, -1 is never taken.'
+              - 'Priority of O(steps[].apt_repository.pin_packages) where they come from
+                this repository, as in apt_preferences(5): 500 is that of all repositories,
+                100 is asked last, above 1000 may downgrade, -1 is never taken.'
             type: int
           pin_packages:
             description:
-              - Packages that O(steps[].apt_repository.pin_priority) is for, by name or glob.
+              - Packages that O(steps[].apt_repository.pin_priority) is for, by name or
+                glob.
             type: list
             elements: str
             default:
               - '*'
           pin:
             description:
-              - What tells the repository in O(steps[].apt_repository.pin_priority), such as V(release
-                o=Docker). Without it, the hosts of O(steps[].apt_repository.uris).
+              - What tells the repository in O(steps[].apt_repository.pin_priority), such
+                as V(release o=Docker). Without it, the hosts of O(steps[].apt_repository.uris).
             type: str
       deb:
         description:
-          - Install packages from files, all of them at once, with what they depend on from the
-            repositories that the image knows. Otherwise it is as in C(packages).
+          - Install packages from files, all of them at once, with what they depend on
+            from the repositories that the image knows. Otherwise it is as in C(packages).
         type: dict
         suboptions:
           src:
             description:
-              - The C(.deb) files. They are found as in C(upload), and travel only when they have
-                to.
+              - The C(.deb) files. They are found as in C(upload), and travel only when
+                they have to.
             type: list
             elements: str
             required: true
@@ -790,19 +812,22 @@ options:
             default: false
           allow_downgrade:
             description:
-              - Whether a newer version that is installed may be replaced by an older one.
+              - Whether a newer version that is installed may be replaced by an older
+                one.
             type: bool
             default: false
       apt_proxy:
         description:
-          - 'Have apt go through a proxy from this step on: until the end of the build, or for good.'
-          - It is for all steps that install packages, and goes before what the base has. A proxy
-            that asks for a password cannot be given.
+          - 'Have apt go through a proxy from this step on: until the end of the build,
+            or for good.'
+          - It is for all steps that install packages, and goes before what the base has.
+            A proxy that asks for a password cannot be given.
         type: dict
         suboptions:
           http:
             description:
-              - For repositories with C(http), such as V(http://proxy.example.com:3142); or V(DIRECT).
+              - For repositories with C(http), such as V(http://proxy.example.com:3142);
+                or V(DIRECT).
             type: str
           https:
             description:
@@ -816,19 +841,19 @@ options:
             default: []
           for_good:
             description:
-              - Whether the image keeps it, in C(/etc/apt/apt.conf.d/95goldsmith-proxy). If not,
-                nothing of it is left in the image.
+              - Whether the image keeps it, in C(/etc/apt/apt.conf.d/95goldsmith-proxy).
+                If not, nothing of it is left in the image.
             type: bool
             default: false
       apt_mirror:
         description:
-          - 'Have apt take the distribution''s packages from a mirror from this step on: until the
-            end of the build, or for good. It takes the place of the archives of Ubuntu and Debian
-            in the image''s sources, in both formats, and of those alone. The distribution''s keys
-            stay the ones that are trusted.'
-          - 'At first boot cloud-init writes the sources anew from its templates, unless it is told
-            otherwise by C(apt: {preserve_sources_list: true}), as in a step C(cloud_config). With
-            O(steps[].apt_mirror.for_good) you want that, too.'
+          - 'Have apt take the distribution''s packages from a mirror from this step on:
+            until the end of the build, or for good. It takes the place of the archives
+            of Ubuntu and Debian in the image''s sources, in both formats, and of those
+            alone. The distribution''s keys stay the ones that are trusted.'
+          - 'At first boot cloud-init writes the sources anew from its templates, unless
+            it is told otherwise by C(apt: {preserve_sources_list: true}), as in a step
+            C(cloud_config). With O(steps[].apt_mirror.for_good) you want that, too.'
         type: dict
         suboptions:
           uri:
@@ -838,35 +863,39 @@ options:
             required: true
           security_uri:
             description:
-              - The mirror of the archive of security updates. Without it, Ubuntu's are taken from
-                O(steps[].apt_mirror.uri), whose archive has them, and Debian's from where they
-                come from now.
+              - The mirror of the archive of security updates. Without it, Ubuntu's are
+                taken from O(steps[].apt_mirror.uri), whose archive has them, and Debian's
+                from where they come from now.
             type: str
           for_good:
             description:
-              - Whether the image keeps it. If not, its sources are as they were, to the byte.
+              - Whether the image keeps it. If not, its sources are as they were, to the
+                byte.
             type: bool
             default: false
       unattended_upgrades:
         description:
-          - 'Have machines upgrade themselves within bounds, by C(unattended-upgrades), which has
-            to be installed: security updates only and without a reboot, unless it is said otherwise.'
-          - C(/etc/apt/apt.conf.d/95goldsmith-unattended-upgrades) takes the place of what the base
-            has said, and the service and apt's timers are enabled, also where C(disable_unattended_upgrades)
-            had switched them off.
+          - 'Have machines upgrade themselves within bounds, by C(unattended-upgrades),
+            which has to be installed: security updates only and without a reboot, unless
+            it is said otherwise.'
+          - C(/etc/apt/apt.conf.d/95goldsmith-unattended-upgrades) takes the place of
+            what the base has said, and the service and apt's timers are enabled, also
+            where C(disable_unattended_upgrades) had switched them off.
         type: dict
         suboptions:
           origins:
             description:
-              - 'What may be upgraded: V(security), V(updates), V(release), or patterns of unattended-upgrades
-                for further repositories, such as V(origin=Docker,label=Docker CE).'
+              - 'What may be upgraded: V(security), V(updates), V(release), or patterns
+                of unattended-upgrades for further repositories, such as V(origin=Docker,label=Docker
+                CE).'
             type: list
             elements: str
             default:
               - security
           blacklist:
             description:
-              - 'Packages that stay as they are: regular expressions that their names begin with.'
+              - 'Packages that stay as they are: regular expressions that their names
+                begin with.'
             type: list
             elements: str
             default: []
@@ -921,16 +950,17 @@ options:
       disable_unattended_upgrades:
         description:
           - 'Keep the image from upgrading itself. It has no options: write C({}).'
-          - C(unattended-upgrades.service), C(apt-daily.timer) and C(apt-daily-upgrade.timer) are
-            masked, also where the package is installed only later, and apt's periodic jobs are
-            switched off by C(/etc/apt/apt.conf.d/99-no-unattended-upgrades).
-          - 'These jobs race with cloud-init and with configuration management for dpkg''s lock
-            at first boot. Rebuild the image regularly instead, with C(packages: {upgrade: dist}).'
+          - C(unattended-upgrades.service), C(apt-daily.timer) and C(apt-daily-upgrade.timer)
+            are masked, also where the package is installed only later, and apt's periodic
+            jobs are switched off by C(/etc/apt/apt.conf.d/99-no-unattended-upgrades).
+          - 'These jobs race with cloud-init and with configuration management for dpkg''s
+            lock at first boot. Rebuild the image regularly instead, with C(packages:
+            {upgrade: dist}).'
         type: dict
       group:
         description:
-          - Make a group, or bring one that exists to what is asked for. Users join it by the option
-            C(groups) of C(user).
+          - Make a group, or bring one that exists to what is asked for. Users join it
+            by the option C(groups) of C(user).
         type: dict
         suboptions:
           name:
@@ -949,12 +979,12 @@ options:
             default: false
       user:
         description:
-          - Make a user, or bring one that exists to what is asked for. What is not named stays
-            as it is.
-          - Without O(steps[].user.password) and O(steps[].user.password_hash) a new user cannot
-            log in with a password.
-          - 'The user that C(cloud-init) makes at the first boot, such as C(ubuntu), is not in the
-            image: for its keys there is C(ssh_authorized_keys) of C(cloud_config).'
+          - Make a user, or bring one that exists to what is asked for. What is not named
+            stays as it is.
+          - Without O(steps[].user.password) and O(steps[].user.password_hash) a new user
+            cannot log in with a password.
+          - 'The user that C(cloud-init) makes at the first boot, such as C(ubuntu), is
+            not in the image: for its keys there is C(ssh_authorized_keys) of C(cloud_config).'
         type: dict
         suboptions:
           name:
@@ -968,20 +998,21 @@ options:
             type: str
           groups:
             description:
-              - 'Groups to join, beside the user''s own and those joined already. They have to exist:
-                C(group) makes them.'
+              - 'Groups to join, beside the user''s own and those joined already. They
+                have to exist: C(group) makes them.'
             type: list
             elements: str
             default: []
           shell:
             description:
-              - Login shell. A new user gets C(/bin/bash), a new O(steps[].user.system) user C(/usr/sbin/nologin).
+              - Login shell. A new user gets C(/bin/bash), a new O(steps[].user.system)
+                user C(/usr/sbin/nologin).
             type: str
           sudo:
             description:
-              - Whether the user may do everything by C(sudo), without a password or with the user's
-                own, by a file in C(/etc/sudoers.d). V(none) removes that file. Without it, that
-                stays as it is.
+              - Whether the user may do everything by C(sudo), without a password or with
+                the user's own, by a file in C(/etc/sudoers.d). V(none) removes that file.
+                Without it, that stays as it is.
             type: str
             choices:
               - nopasswd
@@ -995,34 +1026,35 @@ options:
             default: []
           system:
             description:
-              - 'Whether a new user is a system user: an ID from the system''s range, and no home
-                directory.'
+              - 'Whether a new user is a system user: an ID from the system''s range,
+                and no home directory.'
             type: bool
             default: false
           uid:
             description:
-              - Numerical user ID. Without it a new user gets the next after the highest that is
-                taken, and the user that C(cloud-init) makes at the first boot gets the one after
-                that.
+              - Numerical user ID. Without it a new user gets the next after the highest
+                that is taken, and the user that C(cloud-init) makes at the first boot
+                gets the one after that.
             type: int
           group:
             description:
-              - The user's primary group, which has to exist. A new user gets one of the same name.
+              - The user's primary group, which has to exist. A new user gets one of the
+                same name.
             type: str
           home:
             description:
-              - Home directory. It is made for a new user who is no O(steps[].user.system) user,
-                and never moved.
+              - Home directory. It is made for a new user who is no O(steps[].user.system)
+                user, and never moved.
             type: str
           password:
             description:
-              - The password. It is hashed in the image, by the image's own settings, and stands
-                in no argument list, log or record.
+              - The password. It is hashed in the image, by the image's own settings,
+                and stands in no argument list, log or record.
             type: str
           password_hash:
             description:
-              - Hash of the password as in crypt(5). It belongs into the image, and stands in no
-                log and no record.
+              - Hash of the password as in crypt(5). It belongs into the image, and stands
+                in no log and no record.
             type: str
           password_locked:
             description:
@@ -1031,8 +1063,8 @@ options:
             default: false
       password:
         description:
-          - Set, disable or lock the password of a user that exists in the image. Keys for SSH are
-            not touched by it.
+          - Set, disable or lock the password of a user that exists in the image. Keys
+            for SSH are not touched by it.
           - Every machine made from the image has this password.
         type: dict
         suboptions:
@@ -1043,20 +1075,21 @@ options:
             required: true
           password:
             description:
-              - The password. The image's own C(chpasswd) hashes it, and only the hash stays in
-                the image, so that no option has to say that a secret is meant to be in there. It
-                stands in no log, no argument list and no record.
+              - The password. The image's own C(chpasswd) hashes it, and only the hash
+                stays in the image, so that no option has to say that a secret is meant
+                to be in there. It stands in no log, no argument list and no record.
             type: str
           password_hash:
             description:
-              - The password as a hash of crypt(5), such as the filter C(password_hash) makes.
+              - The password as a hash of crypt(5), such as the filter C(password_hash)
+                makes.
             type: str
           method:
             description:
-              - 'How O(steps[].password.password) is hashed. Without it that is as the image does
-                it: by yescrypt in Debian and Ubuntu.'
-              - V(yescrypt) by name needs a C(chpasswd) that knows it, which Ubuntu 22.04 does not
-                have.
+              - 'How O(steps[].password.password) is hashed. Without it that is as the
+                image does it: by yescrypt in Debian and Ubuntu.'
+              - V(yescrypt) by name needs a C(chpasswd) that knows it, which Ubuntu 22.04
+                does not have.
             type: str
             choices:
               - sha512
@@ -1067,17 +1100,18 @@ options:
             type: bool
           locked:
             description:
-              - 'Whether the password, the new one or the one that is there, is locked: kept, but
-                of no use until C(usermod --unlock). Without it a new password is not, and otherwise
-                it stays as it is.'
+              - 'Whether the password, the new one or the one that is there, is locked:
+                kept, but of no use until C(usermod --unlock). Without it a new password
+                is not, and otherwise it stays as it is.'
             type: bool
       ssh_inject:
         description:
-          - Append a public key to the C(authorized_keys) of a user that exists in the image.
-          - 'The default user of cloud images, C(ubuntu) or C(debian), does not: cloud-init makes
-            it at first boot. Give its keys to cloud-init, by the option C(ssh_authorized_keys)
-            of the step C(cloud_config) or in the user-data, or make a user of your own with the
-            step C(user).'
+          - Append a public key to the C(authorized_keys) of a user that exists in the
+            image.
+          - 'The default user of cloud images, C(ubuntu) or C(debian), does not: cloud-init
+            makes it at first boot. Give its keys to cloud-init, by the option C(ssh_authorized_keys)
+            of the step C(cloud_config) or in the user-data, or make a user of your own
+            with the step C(user).'
         type: dict
         suboptions:
           user:
@@ -1092,10 +1126,11 @@ options:
             required: true
       kernel:
         description:
-          - Install a kernel, of a flavour or of one version, and have GRUB boot it, whichever others
-            are there.
-          - Of a flavour, such as C(linux-image-virtual), that is always its newest kernel, also
-            after an upgrade of the machine. A version stays the default until somebody says otherwise.
+          - Install a kernel, of a flavour or of one version, and have GRUB boot it, whichever
+            others are there.
+          - Of a flavour, such as C(linux-image-virtual), that is always its newest kernel,
+            also after an upgrade of the machine. A version stays the default until somebody
+            says otherwise.
         type: dict
         suboptions:
           package:
@@ -1105,8 +1140,8 @@ options:
             type: str
           version:
             description:
-              - Version of a kernel as C(uname -r) has it, such as V(6.8.0-45-generic). It is the
-                package C(linux-image-VERSION).
+              - Version of a kernel as C(uname -r) has it, such as V(6.8.0-45-generic).
+                It is the package C(linux-image-VERSION).
             type: str
           default:
             description:
@@ -1115,8 +1150,9 @@ options:
             default: true
           remove_others:
             description:
-              - Whether all other kernels are purged, and packages of flavours that need them. Not
-                before the one that stays is there together with its initial RAM disk.
+              - Whether all other kernels are purged, and packages of flavours that need
+                them. Not before the one that stays is there together with its initial
+                RAM disk.
             type: bool
             default: false
           hold:
@@ -1127,7 +1163,8 @@ options:
       kernel_cmdline:
         description:
           - Change the command line that GRUB gives the kernel, by a file in C(/etc/default/grub.d),
-            so that the arguments of the base and of C(/etc/default/grub) stay; and run C(update-grub).
+            so that the arguments of the base and of C(/etc/default/grub) stay; and run
+            C(update-grub).
         type: dict
         suboptions:
           append:
@@ -1138,36 +1175,36 @@ options:
             default: []
           replace:
             description:
-              - 'Arguments to add in place of those with the same name: V(console=ttyS1) removes
-                every other C(console=).'
+              - 'Arguments to add in place of those with the same name: V(console=ttyS1)
+                removes every other C(console=).'
             type: list
             elements: str
             default: []
           remove:
             description:
-              - Arguments to remove. V(quiet=1) is that one, V(quiet) goes with any value and without
-                one.
+              - Arguments to remove. V(quiet=1) is that one, V(quiet) goes with any value
+                and without one.
             type: list
             elements: str
             default: []
           linux_default:
             description:
-              - Whether the arguments are for the usual entries of GRUB's menu only, as in C(GRUB_CMDLINE_LINUX_DEFAULT),
-                and not for those of the recovery mode.
+              - Whether the arguments are for the usual entries of GRUB's menu only, and
+                not for those of the recovery mode, as in C(GRUB_CMDLINE_LINUX_DEFAULT).
             type: bool
             default: false
           name:
             description:
-              - The file is C(/etc/default/grub.d/91-goldsmith-NAME.cfg). A second step needs another
-                name, or it takes the place of the first.
+              - The file is C(/etc/default/grub.d/91-goldsmith-NAME.cfg). A second step
+                needs another name, or it takes the place of the first.
             type: str
             default: cmdline
       hostname:
         description:
-          - Set the host name, in C(/etc/hostname) and, where C(/etc/hosts) has the old one at C(127.0.1.1),
-            there.
-          - Every clone starts with it. In an image with cloud-init a host name from the metadata
-            replaces it at boot.
+          - Set the host name, in C(/etc/hostname) and, where C(/etc/hosts) has the old
+            one at C(127.0.1.1), there.
+          - Every clone starts with it. In an image with cloud-init a host name from the
+            metadata replaces it at boot.
         type: dict
         suboptions:
           name:
@@ -1178,15 +1215,15 @@ options:
       locale:
         description:
           - Set the system's locale, and generate those that are wanted.
-          - A C(locale) in the configuration of C(cloud-init) still has its way at each clone's
-            first boot.
+          - A C(locale) in the configuration of C(cloud-init) still has its way at each
+            clone's first boot.
         type: dict
         suboptions:
           name:
             description:
-              - C(LANG) of the system, such as V(de_DE.UTF-8) or V(C.UTF-8). It is generated where
-                it has to be. An C(LC_ALL) that would override it is taken out; other C(LC_) variables
-                stay.
+              - C(LANG) of the system, such as V(de_DE.UTF-8) or V(C.UTF-8). It is generated
+                where it has to be. An C(LC_ALL) that would override it is taken out;
+                other C(LC_) variables stay.
             type: str
           generate:
             description:
@@ -1201,16 +1238,16 @@ options:
         suboptions:
           name:
             description:
-              - A name of the tz database, such as V(Europe/Oslo). The image has to know it (package
-                C(tzdata)).
+              - A name of the tz database, such as V(Europe/Oslo). The image has to know
+                it (package C(tzdata)).
             type: str
             required: true
       ntp:
         description:
           - Say which servers the system takes its time from, and have that begin at boot.
-          - It is for C(chrony) where the image has that, otherwise for C(systemd-timesyncd). The
-            servers that C(chrony) came with are commented out in its configuration; a later step
-            C(ntp) replaces what an earlier one named.
+          - It is for C(chrony) where the image has that, otherwise for C(systemd-timesyncd).
+            The servers that C(chrony) came with are commented out in its configuration;
+            a later step C(ntp) replaces what an earlier one named.
         type: dict
         suboptions:
           servers:
@@ -1221,23 +1258,24 @@ options:
             default: []
           pools:
             description:
-              - Names that stand for several servers each. C(systemd-timesyncd) makes no difference.
+              - Names that stand for several servers each. C(systemd-timesyncd) makes
+                no difference.
             type: list
             elements: str
             default: []
           fallback:
             description:
-              - Servers of C(systemd-timesyncd) to ask where no others are known, neither from here
-                nor from the network.
+              - Servers of C(systemd-timesyncd) to ask where no others are known, neither
+                from here nor from the network.
             type: list
             elements: str
             default: []
       systemd_unit:
         description:
           - Put in a systemd unit or a drop-in for one, and say whether it starts at boot.
-          - No service manager runs in the image; nothing is started or stopped. A template, such
-            as C(web@.service), is put in by that name, and its instances, such as C(web@1.service),
-            are enabled by theirs.
+          - No service manager runs in the image; nothing is started or stopped. A template,
+            such as C(web@.service), is put in by that name, and its instances, such as
+            C(web@1.service), are enabled by theirs.
         type: dict
         suboptions:
           name:
@@ -1260,8 +1298,8 @@ options:
             default: false
           drop_in:
             description:
-              - Name of a drop-in, such as V(10-memory.conf). O(steps[].systemd_unit.content) or
-                O(steps[].systemd_unit.src) is then the drop-in C(/etc/systemd/system/NAME.d/10-memory.conf),
+              - Name of a drop-in, such as V(10-memory.conf). O(steps[].systemd_unit.content)
+                or O(steps[].systemd_unit.src) is then the drop-in C(/etc/systemd/system/NAME.d/10-memory.conf),
                 and the unit's own file stays.
             type: str
           enabled:
@@ -1270,8 +1308,9 @@ options:
             type: bool
           scope:
             description:
-              - 'V(user): a unit of each user''s own service manager, in C(/etc/systemd/user). O(steps[].systemd_unit.enabled)
-                and O(steps[].systemd_unit.masked) then hold for all users, as by C(systemctl --global).'
+              - 'V(user): a unit of each user''s own service manager, in C(/etc/systemd/user).
+                O(steps[].systemd_unit.enabled) and O(steps[].systemd_unit.masked) then
+                hold for all users, as by C(systemctl --global).'
             type: str
             choices:
               - system
@@ -1283,16 +1322,17 @@ options:
             type: bool
       sysctl:
         description:
-          - Set parameters of the kernel at boot, by a file in C(/etc/sysctl.d). A file of the same
-            name is replaced.
-          - 'Nothing is applied while the image is built: the kernel that runs then is not the image''s.'
+          - Set parameters of the kernel at boot, by a file in C(/etc/sysctl.d). A file
+            of the same name is replaced.
+          - 'Nothing is applied while the image is built: the kernel that runs then is
+            not the image''s.'
         type: dict
         suboptions:
           name:
             description:
-              - Name of the file without C(.conf), such as V(90-database). Of two files with the
-                same setting the one that sorts last counts; Debian's and Ubuntu's own begin with
-                V(10-) to V(99-).
+              - Name of the file without C(.conf), such as V(90-database). Of two files
+                with the same setting the one that sorts last counts; Debian's and Ubuntu's
+                own begin with V(10-) to V(99-).
             type: str
             required: true
           settings:
@@ -1302,9 +1342,9 @@ options:
             required: true
       kernel_modules:
         description:
-          - Load modules of the kernel at boot, keep others from loading, and give modules options,
-            by files in C(/etc/modules-load.d) and C(/etc/modprobe.d). Files of the same name are
-            replaced or go.
+          - Load modules of the kernel at boot, keep others from loading, and give modules
+            options, by files in C(/etc/modules-load.d) and C(/etc/modprobe.d). Files
+            of the same name are replaced or go.
         type: dict
         suboptions:
           name:
@@ -1320,15 +1360,15 @@ options:
             default: []
           blacklist:
             description:
-              - Modules that are not loaded because hardware for them is found. They can still be
-                loaded by name, or because another module needs them.
+              - Modules that are not loaded because hardware for them is found. They can
+                still be loaded by name, or because another module needs them.
             type: list
             elements: str
             default: []
           disable:
             description:
-              - 'Modules that are not loaded at all: blacklisted, and C(modprobe) runs C(/bin/false)
-                in place of loading them, as the CIS benchmarks ask for.'
+              - 'Modules that are not loaded at all: blacklisted, and C(modprobe) runs
+                C(/bin/false) in place of loading them, as the CIS benchmarks ask for.'
             type: list
             elements: str
             default: []
@@ -1339,29 +1379,29 @@ options:
             default: {}
           update_initramfs:
             description:
-              - Whether the initial RAM disks of all kernels are made again, which have a copy of
-                C(/etc/modprobe.d). Without it they are where O(steps[].kernel_modules.blacklist),
-                O(steps[].kernel_modules.disable) or O(steps[].kernel_modules.options) are given.
-                Without KVM on the build host that takes minutes.
+              - Whether the initial RAM disks of all kernels are made again, which have
+                a copy of C(/etc/modprobe.d). Without it they are where O(steps[].kernel_modules.blacklist),
+                O(steps[].kernel_modules.disable) or O(steps[].kernel_modules.options)
+                are given. Without KVM on the build host that takes minutes.
             type: bool
       cloud_config:
         description:
-          - Put a part of the configuration of C(cloud-init) into C(/etc/cloud/cloud.cfg.d). A file
-            of the same name is replaced.
-          - Of two files that set the same key the one that sorts last counts, and a clone's own
-            user data counts before both; lists are not joined.
+          - Put a part of the configuration of C(cloud-init) into C(/etc/cloud/cloud.cfg.d).
+            A file of the same name is replaced.
+          - Of two files that set the same key the one that sorts last counts, and a clone's
+            own user data counts before both; lists are not joined.
         type: dict
         suboptions:
           name:
             description:
-              - Name of the file without C(.cfg), such as V(95-site). Those of Debian and Ubuntu
-                begin with V(05) to V(90).
+              - Name of the file without C(.cfg), such as V(95-site). Those of Debian
+                and Ubuntu begin with V(05) to V(90).
             type: str
             required: true
           config:
             description:
-              - 'The configuration, such as V({manage_etc_hosts: true}). It stands in the build
-                record.'
+              - 'The configuration, such as V({manage_etc_hosts: true}). It stands in
+                the build record.'
             type: dict
           content:
             description:
@@ -1369,46 +1409,48 @@ options:
             type: str
           secret_content:
             description:
-              - 'The same, as a text with secrets. It stands in no log and no record, and in the
-                image it can be read by root, and by everybody who has the image: say O(steps[].cloud_config.in_image=true)
-                if that is meant.'
+              - 'The same, as a text with secrets. It stands in no log and no record,
+                and in the image it can be read by root, and by everybody who has the
+                image: say O(steps[].cloud_config.in_image=true) if that is meant.'
             type: str
           in_image:
             description:
-              - Whether it is meant that the secret stays in the image, where everybody who has
-                the image can read it. Without it a secret is refused.
+              - Whether it is meant that the secret stays in the image, where everybody
+                who has the image can read it. Without it a secret is refused.
             type: bool
             default: false
           datasource_list:
             description:
-              - Where C(cloud-init) looks for a clone's own data, in this order, such as V([NoCloud,
-                None]). With fewer of them a clone boots faster, and takes no data from where none
-                should come.
+              - Where C(cloud-init) looks for a clone's own data, in this order, such
+                as V([NoCloud, None]). With fewer of them a clone boots faster, and takes
+                no data from where none should come.
             type: list
             elements: str
             default: []
           ssh_authorized_keys:
             description:
-              - Public keys for the user that C(cloud-init) makes at the first boot, such as C(ubuntu).
-                A clone whose user data has this key, too, gets only those of its user data.
+              - Public keys for the user that C(cloud-init) makes at the first boot, such
+                as C(ubuntu). A clone whose user data has this key, too, gets only those
+                of its user data.
             type: list
             elements: str
             default: []
       netplan:
         description:
-          - Put in a file for netplan, C(/etc/netplan/NAME.yaml), readable by root alone. The image's
-            netplan tries it together with the files that are there.
-          - 'At a clone''s first boot C(cloud-init) adds its own file, C(50-cloud-init.yaml), which
-            has DHCP on the first network card where the clone''s data says nothing else. To keep
-            it from that, have a step C(cloud_config) with V({network: {config: disabled}}).'
-          - An interface that is not there holds a clone's boot up for two minutes unless it is
-            C(optional).
+          - Put in a file for netplan, C(/etc/netplan/NAME.yaml), readable by root alone.
+            The image's netplan tries it together with the files that are there.
+          - 'At a clone''s first boot C(cloud-init) adds its own file, C(50-cloud-init.yaml),
+            which has DHCP on the first network card where the clone''s data says nothing
+            else. To keep it from that, have a step C(cloud_config) with V({network: {config:
+            disabled}}).'
+          - An interface that is not there holds a clone's boot up for two minutes unless
+            it is C(optional).
         type: dict
         suboptions:
           name:
             description:
-              - Name of the file without C(.yaml), such as V(60-storage). Of two files that set
-                the same key the one that sorts last counts.
+              - Name of the file without C(.yaml), such as V(60-storage). Of two files
+                that set the same key the one that sorts last counts.
             type: str
             required: true
           config:
@@ -1422,14 +1464,14 @@ options:
       ca_certificates:
         description:
           - 'Trust certificate authorities: their certificates are put into C(/usr/local/share/ca-certificates),
-            and C(update-ca-certificates) adds them to those that the system''s programs trust.
-            The package C(ca-certificates) has to be installed.'
+            and C(update-ca-certificates) adds them to those that the system''s programs
+            trust. The package C(ca-certificates) has to be installed.'
         type: dict
         suboptions:
           src:
             description:
-              - Files with certificates, in the format PEM or DER, which are found as in C(upload).
-                A file may hold several.
+              - Files with certificates, in the format PEM or DER, which are found as
+                in C(upload). A file may hold several.
             type: list
             elements: str
           remote_src:
@@ -1444,30 +1486,31 @@ options:
             elements: str
           names:
             description:
-              - What each is called in the image, without C(.crt). Without it, as its file is called,
-                or by a digest.
+              - What each is called in the image, without C(.crt). Without it, as its
+                file is called, or by a digest.
             type: list
             elements: str
       firstboot:
         description:
           - Put in a script that runs as root, once, at the first boot of each clone.
-          - Scripts run one after another in the order of the recipe, after C(cloud-init) has ended
-            and the network is online. What they print goes to the journal of C(goldsmith-firstboot.service)
-            and to C(/var/log/goldsmith-firstboot.log).
-          - A script that succeeds is removed. One that fails leaves the service failed; it and
-            those after it are tried at the next boot, or by C(systemctl restart goldsmith-firstboot.service).
-            A script that was interrupted, as by a reboot, runs again.
+          - Scripts run one after another in the order of the recipe, after C(cloud-init)
+            has ended and the network is online. What they print goes to the journal of
+            C(goldsmith-firstboot.service) and to C(/var/log/goldsmith-firstboot.log).
+          - A script that succeeds is removed. One that fails leaves the service failed;
+            it and those after it are tried at the next boot, or by C(systemctl restart
+            goldsmith-firstboot.service). A script that was interrupted, as by a reboot,
+            runs again.
           - This is not C(virt-customize --firstboot), whose scripts run after C(network.target),
-            when there may be no network yet and C(cloud-init) is still at work, and whose numbers
-            can repeat when an image is built upon one that has such scripts.
-          - The script stands in the image and, as O(steps[].firstboot.script), in the build record.
-            A secret does not belong there.
+            when there may be no network yet and C(cloud-init) is still at work, and whose
+            numbers can repeat when an image is built upon one that has such scripts.
+          - The script stands in the image and, as O(steps[].firstboot.script), in the
+            build record. A secret does not belong there.
         type: dict
         suboptions:
           name:
             description:
-              - 'What the script is called in the log: letters, digits, `_`, `.` and `-`. Two scripts
-                may have the same name.'
+              - 'What the script is called in the log: letters, digits, `_`, `.` and `-`.
+                Two scripts may have the same name.'
             type: str
             required: true
           script:
@@ -1485,20 +1528,23 @@ options:
             default: false
       firstboot_command:
         description:
-          - Have each clone run shell commands as root, once, at its first boot, by C(sh -e).
-          - Scripts run one after another in the order of the recipe, after C(cloud-init) has ended
-            and the network is online. What they print goes to the journal of C(goldsmith-firstboot.service)
-            and to C(/var/log/goldsmith-firstboot.log).
-          - A script that succeeds is removed. One that fails leaves the service failed; it and
-            those after it are tried at the next boot, or by C(systemctl restart goldsmith-firstboot.service).
-            A script that was interrupted, as by a reboot, runs again.
-          - The commands stand in the image and in the build record. A secret does not belong there.
+          - Have each clone run shell commands as root, once, at its first boot, by C(sh
+            -e).
+          - Scripts run one after another in the order of the recipe, after C(cloud-init)
+            has ended and the network is online. What they print goes to the journal of
+            C(goldsmith-firstboot.service) and to C(/var/log/goldsmith-firstboot.log).
+          - A script that succeeds is removed. One that fails leaves the service failed;
+            it and those after it are tried at the next boot, or by C(systemctl restart
+            goldsmith-firstboot.service). A script that was interrupted, as by a reboot,
+            runs again.
+          - The commands stand in the image and in the build record. A secret does not
+            belong there.
         type: dict
         suboptions:
           name:
             description:
-              - 'What the script is called in the log: letters, digits, `_`, `.` and `-`. Two scripts
-                may have the same name.'
+              - 'What the script is called in the log: letters, digits, `_`, `.` and `-`.
+                Two scripts may have the same name.'
             type: str
             default: command
           command:
@@ -1508,23 +1554,26 @@ options:
             required: true
       firstboot_install:
         description:
-          - Have each clone install packages at its first boot, after refreshing the package lists.
-            It waits up to half an hour for another package manager to end, and services that come
-            with the packages start. Where all of them are installed by then, it does nothing.
-          - 'What every clone needs is better installed in the image, by C(packages): then a clone
-            starts sooner, and does not depend on the repositories at that time.'
-          - Scripts run one after another in the order of the recipe, after C(cloud-init) has ended
-            and the network is online. What they print goes to the journal of C(goldsmith-firstboot.service)
-            and to C(/var/log/goldsmith-firstboot.log).
-          - A script that succeeds is removed. One that fails leaves the service failed; it and
-            those after it are tried at the next boot, or by C(systemctl restart goldsmith-firstboot.service).
-            A script that was interrupted, as by a reboot, runs again.
+          - Have each clone install packages at its first boot, after refreshing the package
+            lists. It waits up to half an hour for another package manager to end, and
+            services that come with the packages start. Where all of them are installed
+            by then, it does nothing.
+          - 'What every clone needs is better installed in the image, by C(packages):
+            then a clone starts sooner, and does not depend on the repositories at that
+            time.'
+          - Scripts run one after another in the order of the recipe, after C(cloud-init)
+            has ended and the network is online. What they print goes to the journal of
+            C(goldsmith-firstboot.service) and to C(/var/log/goldsmith-firstboot.log).
+          - A script that succeeds is removed. One that fails leaves the service failed;
+            it and those after it are tried at the next boot, or by C(systemctl restart
+            goldsmith-firstboot.service). A script that was interrupted, as by a reboot,
+            runs again.
         type: dict
         suboptions:
           name:
             description:
-              - 'What the script is called in the log: letters, digits, `_`, `.` and `-`. Two scripts
-                may have the same name.'
+              - 'What the script is called in the log: letters, digits, `_`, `.` and `-`.
+                Two scripts may have the same name.'
             type: str
             default: install
           packages:
@@ -1540,11 +1589,12 @@ options:
             default: false
       run_command:
         description:
-          - Run shell commands as root inside the image, by its own C(sh -e), where the first one
-            that fails stops the build; or one program with its arguments, without a shell.
+          - Run shell commands as root inside the image, by its own C(sh -e), where the
+            first one that fails stops the build; or one program with its arguments, without
+            a shell.
           - The commands stand in the build record; a secret belongs in O(steps[].run_command.secrets).
-          - No service manager runs in the image. C(systemctl enable), C(disable) and C(mask) work,
-            C(start) does not.
+          - No service manager runs in the image. C(systemctl enable), C(disable) and
+            C(mask) work, C(start) does not.
         type: dict
         suboptions:
           command:
@@ -1563,14 +1613,16 @@ options:
           environment:
             description:
               - Environment variables. They stand in the build record.
-              - Without more than this, C(PATH), C(HOME=/root), C(LC_ALL=C.UTF-8) and C(DEBIAN_FRONTEND=noninteractive)
-                are set.
+              - Without more than this, C(PATH), C(HOME=/root), C(LC_ALL=C.UTF-8) and
+                C(DEBIAN_FRONTEND=noninteractive) are set.
             type: dict
           secrets:
             description:
-              - Further environment variables, whose values stand in no log, no argument list and
-                no record, and are masked in the output. They are there for this step alone.
-              - What is run has to take care itself that it leaves none of them in the image.
+              - Further environment variables, whose values stand in no log, no argument
+                list and no record, and are masked in the output. They are there for this
+                step alone.
+              - What is run has to take care itself that it leaves none of them in the
+                image.
             type: dict
           timeout:
             description:
@@ -1583,13 +1635,13 @@ options:
             default: true
       run:
         description:
-          - Run a script, or any program, as root inside the image. The first line of a script says
-            by what, as in C(#!/usr/bin/env python3); without one it is C(sh). The build stops when
-            it ends with another status than 0.
-          - Nothing of it stays in the image but what it does there. Its output stands in the build's
-            log.
-          - No service manager runs in the image. C(systemctl enable), C(disable) and C(mask) work,
-            C(start) does not.
+          - Run a script, or any program, as root inside the image. The first line of
+            a script says by what, as in C(#!/usr/bin/env python3); without one it is
+            C(sh). The build stops when it ends with another status than 0.
+          - Nothing of it stays in the image but what it does there. Its output stands
+            in the build's log.
+          - No service manager runs in the image. C(systemctl enable), C(disable) and
+            C(mask) work, C(start) does not.
         type: dict
         suboptions:
           src:
@@ -1609,14 +1661,16 @@ options:
           environment:
             description:
               - Environment variables. They stand in the build record.
-              - Without more than this, C(PATH), C(HOME=/root), C(LC_ALL=C.UTF-8) and C(DEBIAN_FRONTEND=noninteractive)
-                are set.
+              - Without more than this, C(PATH), C(HOME=/root), C(LC_ALL=C.UTF-8) and
+                C(DEBIAN_FRONTEND=noninteractive) are set.
             type: dict
           secrets:
             description:
-              - Further environment variables, whose values stand in no log, no argument list and
-                no record, and are masked in the output. They are there for this step alone.
-              - What is run has to take care itself that it leaves none of them in the image.
+              - Further environment variables, whose values stand in no log, no argument
+                list and no record, and are masked in the output. They are there for this
+                step alone.
+              - What is run has to take care itself that it leaves none of them in the
+                image.
             type: dict
           timeout:
             description:

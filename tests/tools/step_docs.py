@@ -25,7 +25,7 @@ Specs = Mapping[str, Mapping[str, t.Any]]
 MODULE = Path(__file__).resolve().parents[2] / "plugins" / "modules" / "image_customize.py"
 _MARK = r"    # %s of what tests/tools/step_docs\.py writes\n"
 _SECTION = re.compile(f"(?<={_MARK % 'Begin'}).*?(?={_MARK % 'End'})", re.DOTALL)
-_WIDTH = 90
+_WIDTH = 80
 """Where lines are folded; a long word can still stand out."""
 
 
