@@ -252,8 +252,8 @@ KIND = StepKind(
         "signed_by": {
             "type": "str",
             "description": """
-                Keyring in the image instead of a key of the repository's own, such as
-                V(/usr/share/keyrings/ubuntu-archive-keyring.gpg).
+                Keyring that is in the image, such as the distribution's own below C(/usr/share/keyrings), instead of a
+                key of the repository's own.
             """,
         },
         "pin_priority": {

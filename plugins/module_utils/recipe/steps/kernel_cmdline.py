@@ -95,8 +95,8 @@ KIND = StepKind(
             "type": "bool",
             "default": False,
             "description": """
-                Whether the arguments are for the usual entries of GRUB's menu only, as in
-                C(GRUB_CMDLINE_LINUX_DEFAULT), and not for those of the recovery mode.
+                Whether the arguments are for the usual entries of GRUB's menu only, and not for those of the recovery
+                mode, as in C(GRUB_CMDLINE_LINUX_DEFAULT).
             """,
         },
         "name": {

@@ -100,11 +100,8 @@ SYSTEMD_OFFLINE=1 systemctl enable {UNITS}
 
 
 def _list(name: str, elements: Iterable[str]) -> str:
-    return f"#clear {name};\n{name} {{\n{''.join(f'    {_quoted(element)};{chr(10)}' for element in elements)}}};\n"
-
-
-def _quoted(element: str) -> str:
-    return f'"{element}"'
+    lines = "".join(f'    "{element}";\n' for element in elements)
+    return f"#clear {name};\n{name} {{\n{lines}}};\n"
 
 
 def _truth(value: bool) -> str:
