@@ -34,7 +34,7 @@ _ORIGINS = {
         "origin=Debian,codename=${distro_codename},label=Debian",
     ),
 }
-_PATTERN = re.compile(r"[a-z]+=[^\"\\\x00-\x1f\x7f]+")
+_PATTERN = re.compile(r"[a-z]+=[ !#-\[\]-~]+")
 _TIME = re.compile(r"now|(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _MAIL = re.compile(r"[A-Za-z0-9._%+@-]+")
 # A regular expression of Python that package names begin with.
