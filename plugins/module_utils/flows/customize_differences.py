@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 import typing as t
 from collections.abc import Mapping, Sequence
@@ -84,11 +85,22 @@ def removed_steps(plan: Plan) -> list[dict[str, t.Any]]:
 
 def _same_steps(plan: Plan, wanted: Sequence[str]) -> list[tuple[int, int]]:
     """Pairs of positions of steps, in the current image's recipe and in the wanted one, that did not change."""
-    known = [] if plan.current_record is None else plan.current_record["recipe"]["steps"]
-    matcher = difflib.SequenceMatcher(None, [document_digest(step) for step in known], wanted, autojunk=False)
-    return [
-        (block.a + offset, block.b + offset) for block in matcher.get_matching_blocks() for offset in range(block.size)
-    ]
+    recorded = [] if plan.current_record is None else plan.current_record["recipe"]["steps"]
+    known = [document_digest(step) for step in recorded]
+    # What both begin and end with is put aside first, because the matcher takes the longest part, wherever it is.
+    begin = _common(known, wanted)
+    end = _common(known[begin:][::-1], wanted[begin:][::-1])
+    inner = known[begin : len(known) - end], wanted[begin : len(wanted) - end]
+    blocks = difflib.SequenceMatcher(None, *inner, autojunk=False).get_matching_blocks()
+    same = [(number, number) for number in range(begin)]
+    same += [(begin + block.a + at, begin + block.b + at) for block in blocks for at in range(block.size)]
+    return same + [(len(known) - at, len(wanted) - at) for at in range(end, 0, -1)]
+
+
+def _common(first: Sequence[str], second: Sequence[str]) -> int:
+    """How many elements both begin with."""
+    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, second))
+    return len(list(pairs))
 
 
 def _recorded_steps(plan: Plan) -> list[dict[str, t.Any]]:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
@@ -36,6 +36,7 @@ def found(path: Path) -> object:
     return {inner.name: found(inner) for inner in path.iterdir()} if path.is_dir() else path.read_bytes()
 
 
+@settings(deadline=None)
 @given(trees, st.sampled_from([0o022, 0o077]), st.sampled_from([0o022, 0o077]))
 def test_an_archive_holds_what_was_there_whoever_made_it(tree: object, mask: int, other: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:

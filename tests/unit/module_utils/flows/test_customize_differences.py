@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.customize_differences import (
@@ -50,6 +50,7 @@ def plan_of(before: list[str] | None, after: list[str]) -> Plan:
     return replace(plan, current_record=record)
 
 
+@settings(deadline=None)
 @given(recipes, recipes)
 def test_the_steps_that_did_not_change_are_a_common_part_of_both(before: list[str], after: list[str]) -> None:
     plan = plan_of(before, after)
@@ -59,6 +60,7 @@ def test_the_steps_that_did_not_change_are_a_common_part_of_both(before: list[st
     assert (kept == before == after) == (before == after)
 
 
+@settings(deadline=None)
 @given(recipes, st.integers(0, 12), st.sampled_from(["e", "f"]))
 def test_a_step_put_between_others_is_the_only_one(before: list[str], place: int, name: str) -> None:
     after = [*before[:place], name, *before[place:]]
@@ -72,6 +74,7 @@ def test_a_step_put_between_others_is_the_only_one(before: list[str], place: int
     assert [step["name"] for step in removed_steps(back)] == [f"Call it {name}"]
 
 
+@settings(deadline=None)
 @given(recipes)
 def test_without_a_record_everything_is_new(after: list[str]) -> None:
     plan = plan_of(None, after)
