@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Customising: an unchanged run, and compressing against qemu-img convert -c."""
+"""Customising: an unchanged run, steps against virt-customize by hand, compressing against qemu-img convert -c."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.disk import qemu_img
 from tests.tools.site import Site
 from tests.unit.local_host import LocalHost
 
+from . import launches
 from .measure import Comparison, Ran, alternate, run
 from .modules import module
 
@@ -20,7 +21,11 @@ from .modules import module
 def benchmarks(directory: Path, rounds: int) -> list[Comparison]:
     directory.mkdir(parents=True)
     base = Site.build().image()
-    return [*_compressing(base, directory, rounds), *_unchanged(base, directory, rounds)]
+    return [
+        *_compressing(base, directory, rounds),
+        *launches.benchmarks(base, directory / "launches", rounds),
+        *_unchanged(base, directory, rounds),
+    ]
 
 
 def _compressing(base: Path, directory: Path, rounds: int) -> list[Comparison]:

@@ -19,6 +19,9 @@ class GoldsmithError(Exception):
     ``details`` are returned by the module beside ``msg``, under their own names.
     """
 
+    log: str = ""
+    """What the steps of a build had printed when it failed."""
+
     def __init__(self, cause: str, way_out: str = "", **details: t.Any) -> None:
         super().__init__(cause)
         self.cause = cause

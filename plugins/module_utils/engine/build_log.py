@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a build that succeeded says of itself: how long each step took, what it printed, what there was to warn of."""
+"""What a build says of itself: how long each step took, what it printed, what there was to warn of."""
 
 from __future__ import annotations
 
@@ -35,12 +35,16 @@ def warnings(report: RawReport, steps: Mapping[str, StepOperations]) -> list[str
 
 
 def build_log(report: RawReport, steps: Mapping[str, StepOperations], seconds: Mapping[str, float]) -> str:
-    """Every step in order, with its label and its time, and what its programs printed; then the warnings."""
-    parts = [f"==> launch, {seconds['launch']} s\n"] if "launch" in seconds else []
+    """Every step that was begun, with its label and its time, and what its programs printed; then the warnings."""
+    parts: list[str] = []
     told = None
-    for number, step in steps.items():
+    for number in (name for name, dummy in report.times() if name in steps):
+        step = steps[number]
+        if not parts:
+            parts.append(f"==> launch, {seconds.get('launch', 0.0)} s\n")
         if step is not told:
-            parts.append(f"==> step {step.label}, {seconds.get(step.label, 0.0)} s\n")
+            took = f", {seconds[step.label]} s" if step.label in seconds else ""
+            parts.append(f"==> step {step.label}{took}\n")
             told = step
         text = report.log(number)
         parts.append(text if not text or text.endswith("\n") else text + "\n")

@@ -70,7 +70,8 @@ class Engine(t.Protocol):
 
         Afterwards machine-id and random seed are as the base had them, and nothing that a step started still runs.
         Raises StepError (a GoldsmithError that names the step and shows the last lines of its output) when a step
-        failed, or took longer than it may; the disk is then worth nothing. No text that is told shows a secret.
+        failed, or took longer than it may; the disk is then worth nothing. The error's ``log`` is the build log until
+        then. No text that is told shows a secret.
         """
 
     def os_release(self, host: Host, disk: str, workdir: str, accel: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ from ..recipe.operations import Run
 from . import accel as accelerators
 from . import build_log, environment, failure, os_release, report_disk
 from .commands_file import NEEDED_OPTIONS, Commands, count, render
+from .encryption import is_encrypted
 from .masking import Mask
 from .model import Build, Report
 
@@ -61,7 +62,9 @@ class VirtCustomize:
         environment.require_plain_path(disk)
         environment.require_kernel()
         accelerator = accelerators.decide(host, accel)
-        return os_release.read(host, disk, environment.launch_environ(host, workdir, accelerator, network=False))
+        return os_release.read(
+            host, disk, workdir, environment.launch_environ(host, workdir, accelerator, network=False)
+        )
 
 
 def require_options(known: str) -> None:
@@ -100,7 +103,12 @@ def _apply(host: Host, build: Build, accelerator: str, mask: Mask) -> Report:
         raise failure.timed_out(disk.read(path), commands.steps, build.timeout) from error
     report = disk.read(path)
     if done.rc != 0 or not report.complete:
-        raise failure.explain(report, commands.steps, done.rc, mask.text(done.stderr), mask, build.memsize)
+        failed = failure.explain(report, commands.steps, done.rc, mask.text(done.stderr), mask, build.memsize)
+        if failed.cause == failure.NO_SYSTEM and is_encrypted(host, build.disk, "qcow2", build.workdir):
+            failed = failure.encrypted()
+        seconds = build_log.step_seconds(report, commands.steps, done.stdout)
+        failed.log = mask.text(build_log.build_log(report, commands.steps, seconds))
+        raise failed
     for warning in build_log.warnings(report, commands.steps):
         host.warn(mask.text(warning))
     seconds = build_log.step_seconds(report, commands.steps, done.stdout)

@@ -53,3 +53,11 @@ def test_the_log_has_every_step_in_order() -> None:
         "==> warning: the root partition was not grown\n"
         "==> warning: step 1 (packages) left processes running: gpg-agent (77)\n"
     )
+
+
+def test_the_log_of_a_build_that_failed_ends_where_it_failed() -> None:
+    frames = {"times": "prepare 23.00\n0001 23.50\n0002 26.00\n", "log.0001": "Get:1\n", "log.0002": "E: x\n"}
+    report = RawReport("0002", True, {**frames, "failed": "0002 100\n"})
+    log = build_log.build_log(report, STEPS, build_log.step_seconds(report, STEPS, STDOUT))
+    assert log == "==> launch, 27.4 s\n==> step 1 (packages), 2.5 s\nGet:1\nE: x\n"
+    assert build_log.build_log(RawReport(""), STEPS, {"launch": 0.0}) == ""

@@ -34,7 +34,7 @@ def test_no_line_of_a_secret_is_left(secrets: list[str], others: list[str], rand
     masked = Mask(secrets).text(text)
     for secret in secrets:
         for line in secret.splitlines():
-            assume(line.strip("* \n") == line and line)
+            assume(line == line.strip().strip("*") and line)
             assert line not in masked.replace(MASK, "\n")
 
 
