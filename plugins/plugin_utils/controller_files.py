@@ -128,12 +128,13 @@ class ControllerFiles:
         return path
 
 
-def _said(error: AnsibleError) -> str:
+def _said(error: BaseException) -> str:
     """What Ansible says, and what had led to it, in one line."""
-    said, seen = [], error
-    while isinstance(seen, Exception):
+    said: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None:
         text = " ".join(str(getattr(seen, "message", None) or seen).split())
         if text and not any(text in other for other in said):
             said.append(text)
-        seen = seen.__cause__  # type: ignore[assignment]
+        seen = seen.__cause__
     return ": ".join(text.rstrip(".") for text in said)
