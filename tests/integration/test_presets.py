@@ -139,6 +139,14 @@ def test_falcon_with_a_token(apply: Apply, vendors: Vendors, tmp_path: Path) -> 
     assert "datadog-agent" not in installed(root)
 
 
+def test_a_sensor_that_runs_stops_the_build(apply: Apply, vendors: Vendors) -> None:
+    falcon = {name: value for name, value in vendors.agents().items() if "falcon" in name}
+    (check,) = [step for step in preset_steps(["agents"], falcon) if "Falcon's CID" in step.get("name", "")]
+    command = f"cp /bin/sleep /tmp/falcond\n/tmp/falcond 60 &\nsleep 0.2\n{check['run_command']['command']}"
+    with pytest.raises(AssertionError, match="the Falcon sensor runs in the appliance"):
+        apply("base").apply([{"run_command": {**check["run_command"], "command": command}}])
+
+
 def test_datadog_without_its_api_key(apply: Apply, vendors: Vendors) -> None:
     datadog = {name: value for name, value in vendors.agents().items() if "datadog" in name}
     root = apply("agents", {**datadog, "golden_image_datadog_api_key": ""}).root
