@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.goldsmith.kvm.tests.fixtures.programs import run
 
-BOOT_SECONDS = 600
+BOOT_SECONDS = 900
 DISK_SIZE = "8G"
 OVMF = Path("/usr/share/OVMF")
 USER_DATA = """\

@@ -26,6 +26,7 @@ _CHECKS = {
             "mypy",
             *("-p", "ansible_collections.goldsmith.kvm.plugins.module_utils"),
             *("-p", "ansible_collections.goldsmith.kvm.plugins.filter"),
+            *("-p", "ansible_collections.goldsmith.kvm.plugins.plugin_utils"),
         ],
         {"MYPYPATH": str(COLLECTIONS)},
     ),
