@@ -44,7 +44,11 @@ def steps_argument_spec() -> dict[str, t.Any]:
         "required": True,
         "options": {
             **undocumented(COMMON_OPTIONS),
-            **{name: {"type": "dict", "options": kind.argument_spec, **kind.rules} for name, kind in KINDS.items()},
+            # A kind is no secret, whatever it is called: its options say for themselves.
+            **{
+                name: {"type": "dict", "no_log": False, "options": kind.argument_spec, **kind.rules}
+                for name, kind in KINDS.items()
+            },
         },
     }
 
