@@ -32,6 +32,7 @@ NEEDED_OPTIONS = {
     "--no-network": "1.26",
     "--commands-from-file": "1.30",
     "--copy-in": "1.30",
+    "--keys-from-stdin": "1.40",
 }
 """The version of libguestfs or guestfs-tools with which each option came that a build needs."""
 

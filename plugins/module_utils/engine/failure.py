@@ -39,15 +39,18 @@ _NO_LAUNCH = r"guestfs_launch failed|appliance closed the connection unexpectedl
 _SEVERAL_SYSTEMS = "libguestfs found more than one operating system in the image, and would change each of them"
 _ONE_SYSTEM = "Choose as base the image of a single system"
 
-NO_SYSTEM = "libguestfs found no operating system in the image"
-
 # What virt-customize and libguestfs say, what is meant, and the way out.
 _LAUNCH_FAILURES: tuple[tuple[str, str, str], ...] = (
     (
         r"no operating systems? (?:were|was) found|no operating system",
-        NO_SYSTEM,
+        "libguestfs found no operating system in the image",
         "Look whether the base is the whole disk image of a system, and not a copy that broke off, a blank, an "
         "installer's or an encrypted one",
+    ),
+    (
+        r"could not read key from user",
+        "the image, or a part of it, is encrypted (LUKS)",
+        "Choose a base that is not encrypted, and encrypt what is made of it",
     ),
     (
         r"multi-boot operating systems are not supported",
@@ -144,14 +147,6 @@ def not_launched(program: str, rc: int, stderr: str, memsize: int = 0) -> Goldsm
             words = {"said": said, **found.groupdict()}
             return CommandError(cause.format_map(words), way_out.format_map(words), rc=rc)
     return CommandError(f"{program} failed with exit status {rc}: {said}", SELF_TEST, rc=rc)
-
-
-def encrypted() -> GoldsmithError:
-    """The error for an image whose system is out of sight."""
-    return CommandError(
-        "the image is encrypted (LUKS), and libguestfs found no operating system outside of that",
-        "Choose a base that is not encrypted, and encrypt what is made of it",
-    )
 
 
 def timed_out(report: RawReport, steps: Mapping[str, StepOperations], seconds: int) -> GoldsmithError:

@@ -11,7 +11,6 @@ from ..common.errors import BadRequestError, CommandError
 from ..common.host import Host
 from ..disk import qemu_img
 from . import failure
-from .encryption import is_encrypted
 from .report_disk import parse_os_release
 
 _PROGRAM = "virt-cat"
@@ -20,13 +19,13 @@ _FILES = ("/usr/lib/os-release", "/etc/os-release")
 _SECONDS = 600
 
 
-def read(host: Host, disk: str, workdir: str, environ: dict[str, str]) -> dict[str, str]:
+def read(host: Host, disk: str, environ: dict[str, str]) -> dict[str, str]:
     """The image's os-release, in one launch. Raises a GoldsmithError when there is none."""
     program = host.which(_PROGRAM)
     if program is None:
         raise failure.missing_program(_PROGRAM)
     disk_format = qemu_img.inspect(host, disk).format
-    argv = [program, "--format", disk_format, "-a", os.path.abspath(disk), *_FILES]
+    argv = [program, "--keys-from-stdin", "--format", disk_format, "-a", os.path.abspath(disk), *_FILES]
     try:
         done = host.run(argv, environ=environ, stdin="", timeout=_SECONDS)
     except CommandError as error:
@@ -42,7 +41,4 @@ def read(host: Host, disk: str, workdir: str, environ: dict[str, str]) -> dict[s
             f"the system in {disk} does not say what it is: it has neither /etc/os-release nor /usr/lib/os-release",
             "Use the image of a system that has one, such as Debian and Ubuntu",
         )
-    launch_error = failure.not_launched(_PROGRAM, done.rc, done.stderr)
-    if launch_error.cause == failure.NO_SYSTEM and is_encrypted(host, disk, disk_format, workdir):
-        raise failure.encrypted()
-    raise launch_error
+    raise failure.not_launched(_PROGRAM, done.rc, done.stderr)

@@ -20,7 +20,6 @@ from ..recipe.operations import Run
 from . import accel as accelerators
 from . import build_log, environment, failure, os_release, report_disk
 from .commands_file import NEEDED_OPTIONS, Commands, count, render
-from .encryption import is_encrypted
 from .masking import Mask
 from .model import Build, Report
 
@@ -104,8 +103,6 @@ def _apply(host: Host, build: Build, accelerator: str, mask: Mask) -> Report:
     report = disk.read(path)
     if done.rc != 0 or not report.complete:
         failed = failure.explain(report, commands.steps, done.rc, mask.text(done.stderr), mask, build.memsize)
-        if failed.cause == failure.NO_SYSTEM and is_encrypted(host, build.disk, "qcow2", build.workdir):
-            failed = failure.encrypted()
         seconds = build_log.step_seconds(report, commands.steps, done.stdout)
         failed.log = mask.text(build_log.build_log(report, commands.steps, seconds))
         raise failed
@@ -150,6 +147,8 @@ def _wants_network(build: Build) -> bool:
 def _argv(program: str, build: Build, network: bool) -> list[str]:
     argv = [program, "--format", "qcow2", "-a", os.path.abspath(build.disk), "--format", "raw", "-a", _REPORT]
     argv += ["--commands-from-file", _COMMANDS, "--no-logfile", "--network" if network else "--no-network"]
+    # There are none, and nobody at a terminal is asked for one.
+    argv.append("--keys-from-stdin")
     if build.memsize:
         argv += ["--memsize", str(build.memsize)]
     return [*argv, "--smp", str(build.smp or environment.default_smp())]

@@ -48,6 +48,21 @@ If reporting bugs, run virt-customize with debugging enabled and include the com
             "the image is for aarch64 and this host is x86_64",
             "host of that architecture",
         ),
+        (
+            "getline: Success\n/usr/bin/virt-customize: could not read key from user",
+            "is encrypted (LUKS)",
+            "Choose a base that is not encrypted",
+        ),
+        (
+            "virt-cat: multi-boot operating systems are not supported",
+            "libguestfs found more than one operating system",
+            "single system",
+        ),
+        (
+            "virt-customize: error: libguestfs error: too small value for memsize (must be at least 256)",
+            "so small a memsize",
+            "at least memsize: 256",
+        ),
         (  # 1.54
             "virt-customize: error: libguestfs error: passt exited with status 1",
             "the appliance's network could not be started, because passt failed",

@@ -53,7 +53,9 @@ def test_what_does_not_fit_or_is_not_there(small_disk: Path, operation: Operatio
 
 
 # virt-customize 1.48 has more; these are among them.
-OPTIONS = "--add\n--commands-from-file\n--copy-in\n--memsize\n--no-logfile\n--no-network\n--run\n--upload\n"
+OPTIONS = """\
+--add --commands-from-file --copy-in --keys-from-stdin --memsize --no-logfile --no-network --run --run-command --upload
+"""
 
 
 @pytest.mark.parametrize(
