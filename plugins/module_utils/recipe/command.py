@@ -18,6 +18,7 @@ from .values import absolute_path
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRETS = "secrets"
+_FILES = "FILES"
 
 COMMAND_OPTIONS: Mapping[str, Mapping[str, t.Any]] = {
     "chdir": {
@@ -98,6 +99,10 @@ def _checked_variables(option: str, variables: Mapping[t.Any, t.Any]) -> dict[st
             raise BadRequestError(
                 f"{option} has {name!r}, which cannot be the name of an environment variable",
                 "Use letters, digits and `_`, beginning with a letter",
+            )
+        if name == _FILES:
+            raise BadRequestError(
+                f"{option} has {name}, by which the step finds its own files", "Choose another name for it"
             )
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise BadRequestError(f"{option}.{name} is not text", "Quote it: YAML reads yes, no and ~ otherwise")

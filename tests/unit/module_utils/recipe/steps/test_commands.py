@@ -82,6 +82,8 @@ def test_a_secret_is_a_content_and_nothing_else(kind: str) -> None:
         ({"command": "a", "timeout": 0}, "at least 1 second"),
         ({"command": "a", "chdir": "b"}, "chdir has to be an absolute path"),
         ({"command": "a", "environment": {"A B": "x"}}, "cannot be the name of an environment variable"),
+        ({"command": "a", "environment": {"FILES": "/srv"}}, "environment has FILES, by which the step finds its own"),
+        ({"command": "a", "secrets": {"FILES": "hunter2"}}, "secrets has FILES, by which the step finds its own"),
         ({"command": "a", "environment": {"A": True}}, "environment.A is not text"),
         ({"command": "a", "environment": {"A": ["x"]}}, "environment.A is not text"),
         ({"command": "a", "secrets": {"A": {"b": "hunter2"}}}, "secrets.A is not text"),
