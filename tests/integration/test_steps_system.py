@@ -56,6 +56,16 @@ def run(chroot: Chroot, command: str) -> str:
             {"systemd_unit": {"name": "a.service", "content": SERVICE, "enabled": True, "scope": "user"}},
             "the unit a.service has no section [Install]",
         ),
+        (
+            "SYSTEMD_OFFLINE=1 systemctl mask cron.service",
+            {"systemd_unit": {"name": "cron.service", "enabled": True}},
+            "the unit cron.service is masked in the image, so that it cannot be enabled\nunmask it by masked: false",
+        ),
+        (
+            "SYSTEMD_OFFLINE=1 systemctl --global mask dbus.socket",
+            {"systemd_unit": {"name": "dbus.socket", "enabled": True, "scope": "user"}},
+            "the unit dbus.socket is masked in the image",
+        ),
         ("", {"locale": {"name": "en_UK.UTF-8"}}, "the image knows no locale en_UK.UTF-8"),
         ("", {"locale": {"name": "en_UK.UTF-8"}}, " en_GB.UTF-8 "),
         ("", {"locale": {"generate": ["de.UTF-8"]}}, "de_DE.UTF-8"),

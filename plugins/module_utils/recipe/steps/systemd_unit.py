@@ -81,7 +81,12 @@ def _enable(systemctl: str, name: str) -> str:
         f"the unit {name} has no section [Install], so that enabling it does nothing",
         "give it one, such as WantedBy=multi-user.target, or leave out enabled",
     )
+    # `enable` says of a masked unit that it does not exist, or that it is masked, as the version has it.
+    masked = fail(
+        f"the unit {name} is masked in the image, so that it cannot be enabled", "unmask it by masked: false as well"
+    )
     return f"""\
+case $({systemctl} is-enabled -- '{name}' 2>/dev/null || :) in masked*) {masked} ;; esac
 {systemctl} enable -- '{name}' || {failed}
 case $({systemctl} is-enabled -- '{name}' || :) in static) {static} ;; esac
 """
