@@ -61,9 +61,7 @@ class VirtCustomize:
         environment.require_plain_path(disk)
         environment.require_kernel()
         accelerator = accelerators.decide(host, accel)
-        return os_release.read(
-            host, disk, workdir, environment.launch_environ(host, workdir, accelerator, network=False)
-        )
+        return os_release.read(host, disk, environment.launch_environ(host, workdir, accelerator, network=False))
 
 
 def require_options(known: str) -> None:
