@@ -17,6 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError, GoldsmithError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.parse import parse_steps
 from ansible_collections.goldsmith.kvm.plugins.plugin_utils.controller_files import ControllerFile, ControllerFiles
+from ansible_collections.goldsmith.kvm.plugins.plugin_utils.inline_vault import decrypted
 
 _MODULE = "goldsmith.kvm.image_customize"
 
@@ -45,7 +46,7 @@ class ActionModule(ActionBase):
             )
         ready: dict[str, ControllerFile] = {}
         absent: dict[str, list[str]] = {}
-        for step in parse_steps(self._task.args.get("steps", [])):
+        for step in parse_steps(decrypted(self._task.args.get("steps", []))):
             for place, value in () if step.remote else step.files():
                 try:
                     ready[step.payload_key(place)] = files.ready(step, place, value)

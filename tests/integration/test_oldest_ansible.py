@@ -9,11 +9,14 @@ It fetches, plans, and finds what the newest has built; nothing is launched anew
 from __future__ import annotations
 
 import json
+import subprocess
+import textwrap
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
 
 from tests.tools import setup
 from tests.tools.sanity import OLDEST_VENV, other_pythons
@@ -68,3 +71,42 @@ def test_fetching_and_planning(variables: dict[str, t.Any], tmp_path: Path) -> N
     planned = build({**variables, **elsewhere}, "--check", "--diff")
     assert planned.changed == ["goldsmith.kvm.golden_image : Customise it"]
     assert not (tmp_path / "golden").exists()
+
+
+def test_a_value_that_stands_encrypted_in_the_task(tmp_path: Path) -> None:
+    setup.make_virtualenv(OLDEST_VENV, "oldest")
+    password = tmp_path / "password"
+    password.write_text("open sesame\n")
+    sealed = VaultLib([("default", VaultSecret(b"open sesame"))]).encrypt(b"s3cret-key", VaultSecret(b"open sesame"))
+    base = tmp_path / "base.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "64M"], check=True)
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(
+        f"""
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - goldsmith.kvm.image_customize:
+        base: {{path: {base}}}
+        dest_dir: {tmp_path}/golden
+        store: {tmp_path}/store
+        name: web
+        steps:
+          - write:
+              dest: /etc/key
+              in_image: true
+              secret_content: !vault |
+{textwrap.indent(sealed.decode(), " " * 16)}
+"""
+    )
+    planned = run_playbook(
+        str(playbook),
+        "--check",
+        "--diff",
+        "--vault-password-file",
+        str(password),
+        ansible_playbook=OLDEST_VENV / "bin" / "ansible-playbook",
+    )
+    assert planned.results[0]["changed"]
+    assert "s3cret-key" not in planned.output
