@@ -114,3 +114,24 @@ def test_files_of_steps_for_others_are_not_asked_for(workshop: Workshop, engine:
         workshop.customize(base=base, steps=steps, payloads=absent)
     steps = [ALWAYS, {"condition": JAMMY["condition"], **remote}]
     assert workshop.customize(base=base, steps=steps)["changed"] is False
+
+
+def test_check_mode_only_warns_of_a_missing_file_that_may_not_be_needed(
+    workshop: Workshop, engine: ScribblingEngine
+) -> None:
+    sent: dict[str, t.Any] = {"upload": {"src": "a", "dest": "/a"}}
+    own: dict[str, t.Any] = {
+        "upload": {"src": "/absent", "remote_src": True, "dest": "/b", "secret": True, "in_image": True}
+    }
+    absent = {"absent": {"2.upload.src": ["a was not found", "Put it there"]}}
+    steps = [ALWAYS, {"condition": JAMMY["condition"], **sent}, {"condition": NOBLE["condition"], **own}]
+    jammy = [{**step, **({"condition": {"distribution": ["ubuntu"]}} if "condition" in step else {})} for step in steps]
+    predicted = workshop.customize(steps=jammy, payloads=absent, check_mode=True)
+    assert predicted["changed"]
+    assert predicted["fingerprint"] is None
+    assert "step 2 (upload) is meant for, the run fails: a was not found. Put it there" in workshop.host.warnings[1]
+    assert "/absent" in workshop.host.warnings[2]
+    assert workshop.customize(steps=jammy, payloads={**absent, "directory": str(workshop.store)})["changed"]
+    # What every base needs is still refused.
+    with pytest.raises(BadRequestError, match="a was not found"):
+        workshop.customize(name="other", steps=[ALWAYS, sent, jammy[2]], payloads=absent, check_mode=True)

@@ -69,7 +69,8 @@ def test_a_step_put_between_others_is_the_only_one(before: list[str], place: int
         min(place, len(before)) + 1
     ]
     assert removed_steps(plan) == []
-    back = plan_of(after, before)
+    longer, shorter = after, before
+    back = plan_of(longer, shorter)
     assert not any(step["changed"] for step in step_results(back, back.steps))
     assert [step["name"] for step in removed_steps(back)] == [f"Call it {name}"]
 

@@ -80,7 +80,7 @@ class Site:
         )
 
     def run_and_be_killed(self, **options: t.Any) -> None:
-        child = multiprocessing.get_context("fork").Process(target=lambda: self.run(**options))
+        child = multiprocessing.get_context("fork").Process(target=self.run, kwargs=options)
         child.start()
         child.join()
         assert child.exitcode == -signal.SIGKILL
