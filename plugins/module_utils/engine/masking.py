@@ -13,9 +13,15 @@ from ..recipe.operations import StepOperations
 
 MASK = "********"
 
+_QUOTED_QUOTES = ("'\\''", "'\"'\"'")
+"""What a quote becomes between quotes: as bash -x prints it, and as shlex.quote() and dash -x do."""
+
 
 class Mask:
-    """Puts :data:`MASK` in the place of every secret, and of every line of a secret with several."""
+    """Puts :data:`MASK` in the place of every secret, and of every line of a secret with several.
+
+    Also as shells and :func:`shlex.quote` write them, where a quote stands in them.
+    """
 
     def __init__(self, secrets: Iterable[str]) -> None:
         texts = set()
@@ -23,6 +29,7 @@ class Mask:
             # As a log is read, see report_disk.
             text = secret.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
             texts |= {text.strip(), *(line.strip() for line in text.splitlines())}
+        texts |= {text.replace("'", quote) for text in texts for quote in _QUOTED_QUOTES}
         longest_first = sorted(texts - {""}, key=lambda text: (-len(text), text))
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 

@@ -23,6 +23,7 @@ LIMIT = 512 * 1024
 CUT = "[what came before was left out]\n"
 
 _SPACE_FOR_THE_REST = 8 * LIMIT
+_BLOCK = 1024 * 1024
 _PAGE = 4096
 _SWAP = b"SWAPSPACE2"
 
@@ -66,9 +67,24 @@ class ReportDisk:
             file.truncate(self.size)
 
     def read(self, path: str) -> RawReport:
-        """What stands on the report disk."""
+        """What stands on the report disk, most of which is empty."""
+        block = max(_BLOCK, 2 * self.limit)
+        content = bytearray()
         with open(path, "rb") as file:
-            return self.parse(file.read())
+            while True:
+                read = file.read(block)
+                # No file of a report is as long as a block: what is empty lies behind the report.
+                if not read.strip(b"\0"):
+                    break
+                searched = max(0, len(content) - len(self._end))
+                content += read
+                if content.find(self._end, searched) >= 0:
+                    break
+        return self.parse(bytes(content))
+
+    @property
+    def _end(self) -> bytes:
+        return f"\n{self.magic} end\n".encode()
 
     def parse(self, content: bytes) -> RawReport:
         """What the content of the report disk says. Whatever the image wrote, this raises nothing."""
@@ -76,7 +92,7 @@ class ReportDisk:
         running, dummy, rest = rest.partition(b"\n")
         if first != self.magic.encode() or not re.fullmatch(rb"[a-z0-9]{1,16}", running):
             return RawReport("")
-        report, end, dummy = rest.partition(f"\n{self.magic} end\n".encode())
+        report, end, dummy = rest.partition(self._end)
         name = rb"(?:\A|\n)==> " + re.escape(self.directory.encode()) + rb"/([A-Za-z0-9._-]{1,64}) <==\n"
         # Text before the first name, then name and text by turns.
         parts = re.split(name, report) if end else [b""]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import typing as t
 from collections.abc import Iterable, Mapping
 
@@ -15,6 +16,8 @@ from ..common.errors import BadRequestError
 from .condition import CONDITION_SPEC, Condition, parse_condition
 from .model import Options, Step, StepKind, undocumented
 from .registry import KINDS
+
+_HALF_CHARACTER = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
 
 COMMON_OPTIONS: Mapping[str, Mapping[str, t.Any]] = {
     "name": {"type": "str", "description": "What logs and errors call the step, beside its number."},
@@ -89,6 +92,7 @@ def _parse(index: int, entry: t.Any) -> Step:
 def _common(place: str, index: int, entry: Mapping[str, t.Any]) -> dict[str, t.Any]:
     """What stands beside the kind, as fields of Step."""
     name, timeout = entry.get("name") or "", entry.get("timeout")
+    _refuse_half_characters(f"{place}.name (step {index})", name)
     if not isinstance(name, str) or any(character in name for character in "\n\r\0"):
         raise BadRequestError(f"{place}.name (step {index}) has to be one line of text and is {name!r}")
     if timeout is not None:
@@ -144,6 +148,7 @@ def _checked(index: int, kind: StepKind, options: t.Any) -> Options:
     given = {name: value for name, value in options.items() if value is not None}
     for name, value in given.items():
         _refuse_structures(f"{place}.{name} (step {index})", value, kind.options[name])
+        _refuse_half_characters(f"{place}.{name} (step {index})", value)
     result = ArgumentSpecValidator(kind.argument_spec, **kind.rules).validate(given)
     if result.error_messages:
         raise BadRequestError(f"{place} (step {index}): {'; '.join(result.error_messages)}")
@@ -165,6 +170,20 @@ def _refuse_structures(place: str, value: t.Any, spec: Mapping[str, t.Any]) -> N
         )
     if isinstance(value, bool):
         raise BadRequestError(f"{place} is true or false and has to be text", "Quote it: YAML reads yes and no so")
+
+
+def _refuse_half_characters(place: str, value: t.Any) -> None:
+    """Refuse text that no file can hold. U+DC80 to U+DCFF are Python's spelling of bytes that are no UTF-8."""
+    if isinstance(value, Mapping):
+        value = [*value, *value.values()]
+    if isinstance(value, (list, tuple)):
+        for element in value:
+            _refuse_half_characters(place, element)
+    elif isinstance(value, str) and _HALF_CHARACTER.search(value):
+        raise BadRequestError(
+            f"{place} has half a character, as from \\ud83d without its second half, which UTF-8 cannot hold",
+            "Write the character itself, or in YAML \\U and its eight hexadecimal digits, such as \\U0001F600",
+        )
 
 
 def _nearest(name: t.Any, names: Iterable[str]) -> str:

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -21,6 +23,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations im
         (("se.ret",), "secret se.ret", "secret ********"),
         (("one", "one-two"), "one-two one", "******** ********"),
         (("first\n  second\n",), "first\nx\n> second <\nfirst\n  second\n", "********\nx\n> ******** <\n********\n"),
+        (("it's",), "+ echo 'it'\\''s'\nrun 'it'\"'\"'s' it's", "+ echo '********'\nrun '********' ********"),
         (("\udcff-key",), "\ufffd-key", "********"),
     ],
 )
@@ -36,6 +39,13 @@ def test_no_line_of_a_secret_is_left(secrets: list[str], others: list[str], rand
         for line in secret.splitlines():
             assume(line == line.strip().strip("*") and line)
             assert line not in masked.replace(MASK, "\n")
+
+
+@given(st.lists(st.text('ab $\\"\u00e9', max_size=9), min_size=1), st.booleans())
+def test_no_quoted_secret_is_left(words: list[str], bash: bool) -> None:
+    secret = "a'" + "'".join(words) + "b"
+    quoted = secret.replace("'", "'\\''").join("''") if bash else shlex.quote(secret)
+    assert Mask([secret]).text(f"run {quoted}") == f"run '{MASK}'"
 
 
 def test_an_error_is_masked_whichever_step_has_the_secret() -> None:

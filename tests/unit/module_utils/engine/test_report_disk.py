@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import report_disk
@@ -80,6 +81,27 @@ def test_no_image_can_make_it_stumble(body: bytes) -> None:
         report = DISK.parse(content)
         assert report.failed is None or report.failed.number
         assert isinstance(report.warnings() + report.times(), list)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2), st.integers(-60, 60), st.booleans())
+def test_no_more_is_read_than_was_written(tmp_path: Path, blocks: int, offset: int, complete: bool) -> None:
+    """Wherever the end mark lies in the blocks; zeros that a step printed are no end."""
+    disk = ReportDisk("0123", 500)
+    path = tmp_path / "report.raw"
+    disk.create(str(path))
+    logs = blocks * 2 * (report_disk.LIMIT - 1) + offset
+    frames = {f"log.{number:04}": "\0" * (report_disk.LIMIT - 1) for number in range(blocks * 2)}
+    frames["log.9999"] = "x" * (logs % 1000)
+    written = disk_of("0001", frames, complete=complete).rstrip(b"\0")
+    with open(path, "r+b") as file:
+        file.write(written)
+    tracemalloc.start()
+    report = disk.read(str(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (report.running, report.complete, report.frames) == ("0001", complete, frames if complete else {})
+    assert peak < 10 * len(written) + 8 * 1024**2 < disk.size / 3
 
 
 def test_half_a_line_is_left_out_where_a_log_was_cut() -> None:

@@ -145,3 +145,27 @@ def test_a_secret_that_is_refused_is_not_shown(step: t.Any, said: str) -> None:
 def test_each_value_has_one_spelling(kind: str, option: str, written: t.Any, canonical: t.Any) -> None:
     (step,) = parse_steps([{kind: {**minimal(kind), option: written}}])
     assert step.options[option] == canonical
+
+
+@pytest.mark.parametrize(
+    ("step", "place"),
+    [
+        ({"write": {"dest": "/etc/motd", "content": "a \ud83d"}}, "steps[0].write.content (step 1)"),
+        ({"write": {"dest": "/etc/a", "secret_content": "\udfff", "in_image": True}}, "steps[0].write.secret_content"),
+        ({"packages": {"install": ["a", "\udc7f"]}}, "steps[0].packages.install (step 1)"),
+        ({"run_command": {"command": "true"}, "name": "\ud83d"}, "steps[0].name (step 1)"),
+    ],
+)
+def test_half_a_character_is_refused(step: t.Any, place: str) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        parse_steps([step])
+    assert caught.value.cause.startswith(f"{place}")
+    assert "has half a character" in caught.value.cause
+    assert "\\U0001F600" in caught.value.way_out
+    assert str(caught.value).encode()
+
+
+def test_bytes_that_are_no_utf_8_are_no_half_characters() -> None:
+    content = b"\x80\xff".decode("utf-8", "surrogateescape") + "\U0001f600"
+    (step,) = parse_steps([{"write": {"dest": "/etc/motd", "content": content}}])
+    assert step.options["content"] == content
