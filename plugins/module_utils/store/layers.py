@@ -12,9 +12,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
+from ..common.errors import StoreError
 from .files import refusal
 from .layout import Layout
-from .locks import try_lock
+from .locks import is_locked, lock, try_lock
 
 _PREFIX = "build-"
 _LOCK = "lock"
@@ -34,7 +35,8 @@ def workdir(layout: Layout, parent: str | None = None) -> Iterator[str]:
             _remove_abandoned(layout)
             path = _make(layout.layers)
             stack.callback(_remove, path)
-            stack.enter_context(try_lock(os.path.join(path, _LOCK)))
+            # Others may just be trying whether it is free; nobody keeps it.
+            stack.enter_context(lock(os.path.join(path, _LOCK)))
             if parent is not None and os.path.realpath(parent) != os.path.realpath(layout.layers):
                 path = _make_elsewhere(path, os.path.abspath(parent))
         yield path
@@ -90,11 +92,16 @@ def build_directories(layout: Layout) -> list[str]:
 
 def is_in_use(directory: str) -> bool:
     """Whether a build is under way in a directory of :func:`workdir`; writes nothing."""
-    path = os.path.join(directory, _LOCK)
-    if not os.path.exists(path):
-        return False
-    with try_lock(path) as abandoned:
-        return not abandoned
+    return is_locked(os.path.join(directory, _LOCK))
+
+
+def began(directory: str) -> float | None:
+    """When the build began that is under way in a directory of :func:`workdir`; None where there is none any more."""
+    try:
+        moment = os.stat(os.path.join(directory, _LOCK)).st_mtime
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return moment if is_in_use(directory) else None
 
 
 def remove_abandoned(layout: Layout) -> list[str]:
@@ -106,8 +113,13 @@ def remove_abandoned(layout: Layout) -> list[str]:
 def _remove_abandoned(layout: Layout) -> list[str]:
     removed = []
     for path in build_directories(layout):
-        with try_lock(os.path.join(path, _LOCK)) as abandoned:
-            if abandoned:
-                _remove(path)
-                removed.append(path)
+        try:
+            with try_lock(os.path.join(path, _LOCK)) as abandoned:
+                if abandoned:
+                    _remove(path)
+                    removed.append(path)
+        except StoreError:
+            # A build that ends removes its directory itself.
+            if os.path.isdir(path):
+                raise
     return removed

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from .files import refusal
-from .locks import lock, try_lock
+from .locks import is_locked, lock, try_lock
 
 DEFAULT_ROOT = "/var/lib/goldsmith"
 
@@ -85,11 +85,7 @@ class Layout:
 
     def is_locked(self, name: str) -> bool:
         """Whether somebody holds the lock; writes nothing."""
-        path = self._lock_path(name)
-        if not os.path.exists(path):
-            return False
-        with try_lock(path) as free:
-            return not free
+        return is_locked(self._lock_path(name))
 
     def _lock_path(self, name: str) -> str:
         return os.path.join(self.locks, f"{name_of(name)}.lock")

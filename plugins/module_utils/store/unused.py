@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from .files import remove_file
-from .layers import build_directories, is_in_use
+from .layers import began, build_directories
 from .layout import Layout
 
 
@@ -28,12 +29,8 @@ class UnusedFile:
 def unused_files(layout: Layout, moment: datetime) -> list[UnusedFile]:
     """The files that no build has used or written since then, nor may still use, by path."""
     # A build touches its payloads when it begins.
-    began = [
-        os.stat(os.path.join(directory, "lock")).st_mtime
-        for directory in build_directories(layout)
-        if is_in_use(directory)
-    ]
-    since = min([moment.timestamp(), *began])
+    beginnings = [began(directory) for directory in build_directories(layout)]
+    since = min([moment.timestamp(), *(each for each in beginnings if each is not None)])
     found = []
     for pattern in (os.path.join(layout.payloads, "*"), os.path.join(layout.logs, "*.log")):
         for path in glob.glob(os.path.join(glob.escape(os.path.dirname(pattern)), os.path.basename(pattern))):
@@ -42,6 +39,15 @@ def unused_files(layout: Layout, moment: datetime) -> list[UnusedFile]:
                 if stat.st_mtime < since:
                     found.append(UnusedFile(path, stat.st_size))
     return sorted(found, key=lambda file: file.path)
+
+
+def logs_and_payloads(layout: Layout, files: Iterable[UnusedFile]) -> tuple[list[str], list[UnusedFile]]:
+    """The paths of the logs among them, and the payloads.
+
+    No one is told the names of those: they are digests, and one of a short secret would give that away.
+    """
+    payloads = [file for file in files if os.path.dirname(file.path) == layout.payloads]
+    return [file.path for file in files if file not in payloads], payloads
 
 
 def remove_unused_files(layout: Layout, moment: datetime) -> list[UnusedFile]:
