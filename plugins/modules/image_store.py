@@ -196,12 +196,18 @@ removed_leftovers:
   sample:
     - /var/lib/goldsmith/images/.5c4b3a2918070605.part
 removed_files:
-  description: Paths of files that steps had put into images, and of logs of failed builds, that O(age) did not keep.
+  description: Paths of logs of failed builds that O(age) did not keep.
   returned: O(state=pruned)
   type: list
   elements: str
   sample:
-    - /var/lib/goldsmith/logs/noble-base.log
+    - /var/lib/goldsmith/logs/noble-base-5c4b3a29.log
+removed_payloads:
+  description: How many files that steps had put into images O(age) did not keep. They are not named, because their names
+    are digests of what may be a secret.
+  returned: O(state=pruned)
+  type: int
+  sample: 3
 needed:
   description: The images that O(keep) and O(age) did not keep, but something else does.
   returned: O(state=pruned)

@@ -13,13 +13,14 @@ from dataclasses import asdict
 from ..common.age import format_time, now, parse_age
 from ..common.errors import BadRequestError
 from ..common.host import Host
+from ..common.size import format_size
 from ..store.images import Image, Images
 from ..store.layers import no_new_builds
 from ..store.layout import DEFAULT_ROOT, Layout
 from ..store.parts import leftovers, remove_leftovers
 from ..store.prune import Decision, decide, superseded
 from ..store.references import golden_images
-from ..store.unused import UnusedFile, remove_unused_files, unused_files
+from ..store.unused import UnusedFile, logs_and_payloads, remove_unused_files, unused_files
 from .held import held_files
 
 
@@ -80,20 +81,25 @@ def _result(
     left += _vanished(layout, check_mode)
     gone = {image.digest for image in removed}
     kept = [image for image in present if image.digest not in gone]
-    unused = [file.path for file in files]
-    paths = sorted([layout.image(image.digest) for image in removed] + left + unused)
+    logs, payloads = logs_and_payloads(layout, files)
+    paths = sorted([layout.image(image.digest) for image in removed] + left + logs)
+    before, after = dict.fromkeys(paths, "present"), dict.fromkeys(paths, "absent")
+    if payloads:
+        size = format_size(sum(file.size for file in payloads))
+        before[layout.payloads], after[layout.payloads] = f"{len(payloads)} unused, {size}", "none unused"
     return {
-        "changed": bool(paths),
+        "changed": bool(before),
         "images": _listed(layout, kept),
         "removed": _listed(layout, removed),
         "removed_leftovers": left,
-        "removed_files": unused,
+        "removed_files": logs,
+        "removed_payloads": len(payloads),
         "needed": [
             {"path": layout.image(digest), "digest": digest, "reasons": list(reasons)}
             for digest, reasons in sorted(decision.needed.items())
         ],
         "freed": sum(image.size for image in removed) + sum(file.size for file in files),
-        "diff": {"before": dict.fromkeys(paths, "present"), "after": dict.fromkeys(paths, "absent")},
+        "diff": {"before": before, "after": after},
     }
 
 

@@ -60,7 +60,7 @@ class Payloads:
                     os.unlink(temporary)
                 raise
         except OSError as error:
-            raise refusal(dest, error) from error
+            raise refusal(self._layout.payloads, error) from error
 
     def use(self, digest: str) -> str:
         """Path of a payload that the store has, which a build is about to use; StoreError when it is not whole."""
@@ -68,15 +68,21 @@ class Payloads:
         try:
             os.utime(path)
         except OSError as error:
-            raise refusal(path, error) from error
+            raise refusal(self._layout.payloads, error) from error
         return path
 
     def path(self, digest: str) -> str:
         """Path of a payload that the store has; raises StoreError when it is not whole."""
         path = self._layout.payload(digest)
-        found = hash_file(path)
+        try:
+            found = hash_file(path)
+        except StoreError as error:
+            raise self._unusable("cannot be read", "Let this user own all that is there") from error.__cause__
         if found != digest:
-            raise StoreError(
-                f"the payload {path} is damaged: its digest is {found}", "Remove it; the next run sends it again"
-            )
+            remove_file(path)
+            raise self._unusable("was damaged, and is removed", "Run the task again, which sends it once more")
         return path
+
+    def _unusable(self, what: str, way_out: str) -> StoreError:
+        """Without the file's name: the digest of a short secret would give that away."""
+        return StoreError(f"a file of the controller, kept in {self._layout.payloads}, {what}", way_out)

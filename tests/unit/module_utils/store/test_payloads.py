@@ -54,5 +54,19 @@ def test_what_a_killed_run_has_left_is_removed(layout: Layout, tmp_path: Path) -
 
 def test_a_damaged_payload_is_not_used(layout: Layout) -> None:
     Path(layout.payload(DIGEST)).write_bytes(b"rotten")
-    with pytest.raises(StoreError, match="is damaged"):
-        Payloads(layout).path(DIGEST)
+    with pytest.raises(StoreError, match="was damaged, and is removed") as caught:
+        Payloads(layout).use(DIGEST)
+    assert DIGEST[7:15] not in str(caught.value)
+    assert Payloads(layout).missing([DIGEST]) == [DIGEST]
+
+
+def test_errors_do_not_name_a_payload(layout: Layout, tmp_path: Path) -> None:
+    sent = tmp_path / "sent"
+    sent.write_bytes(CONTENT)
+    with pytest.raises(StoreError) as caught:
+        Payloads(layout).use(DIGEST)
+    assert DIGEST[7:15] not in str(caught.value)
+    Path(layout.payload(DIGEST)).mkdir()
+    with pytest.raises(StoreError) as caught:
+        Payloads(layout).adopt(str(sent), DIGEST)
+    assert DIGEST[7:15] not in str(caught.value)

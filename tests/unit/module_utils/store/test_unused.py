@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import os
+import typing as t
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,18 +37,21 @@ def used(path: str, *, days: float) -> str:
 
 
 def test_what_nobody_used_goes(layout: Layout, tmp_path: Path) -> None:
-    old, young = (used(layout.payload(f"sha256:{day}"), days=day) for day in (31, 29))
+    old, young = (used(layout.payload(f"sha256:{day:064}"), days=day) for day in (31, 29))
     old_log, young_log = (used(os.path.join(layout.logs, f"{day}.log"), days=day) for day in (31, 29))
     host = LocalHost(str(tmp_path))
 
-    def prune(check_mode: bool, **options: object) -> dict[str, object]:
+    def prune(check_mode: bool, **options: object) -> dict[str, t.Any]:
         params = {"store": layout.root, "state": "pruned", "keep": None, "age": None, **options}
         return manage_store(host, params, check_mode, root=str(tmp_path))
 
     assert prune(False)["removed_files"] == []
     assert prune(False, keep=0)["removed_files"] == []
     predicted = prune(True, age="30d")
-    assert predicted["removed_files"] == [old_log, old]
+    assert predicted["removed_files"] == [old_log]
+    assert predicted["removed_payloads"] == 1
+    assert predicted["diff"]["before"] == {old_log: "present", layout.payloads: "1 unused, 5 B"}
+    assert os.path.basename(old) not in json.dumps(predicted)
     assert predicted["freed"] == 10
     assert os.path.exists(old)
     assert prune(False, age="30d") == predicted
