@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..common.age import now, parse_time
-from ..common.errors import StoreError
+from ..common.errors import BadRequestError, StoreError
 from ..common.host import Host
 from ..recipe.canonical import RECIPE_SCHEMA, canonical_step, fingerprint, seal_with
 from ..recipe.model import Step
@@ -23,6 +23,7 @@ from .customize_payloads import Payload, payload_digest, payloads_of
 from .customize_request import Request
 
 _SERIAL_DIGITS = 8
+_MISSING = "missing"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def make_plan(host: Host, layout: Layout, request: Request, *, check_mode: bool)
     """
     base = find_base(layout, request, check_mode)
     steps, unknown = _meant_steps(host, layout, request, base, check_mode)
-    digests = {each.key: payload_digest(layout, request.sent, each, check_mode) for each in payloads_of(steps)}
+    digests = {each.key: _digest(host, layout, request, each, check_mode, unknown) for each in payloads_of(steps)}
     key = None
     if any(step.has_secrets() for step in steps):
         key = fingerprint_key(layout, create=not check_mode)
@@ -128,6 +129,18 @@ def _meant_steps(
     if system is None:
         system = find_system(host, layout, request, base)
     return [step for step in request.steps if step.condition is None or step.condition.holds(system)], ""
+
+
+def _digest(host: Host, layout: Layout, request: Request, payload: Payload, check_mode: bool, unknown: str) -> str:
+    """The digest of a file; a word in its place where it is missing and may not be needed."""
+    try:
+        return payload_digest(layout, request.sent, payload, check_mode)
+    except BadRequestError as error:
+        # The run will know whether the step is meant.
+        if not (check_mode and unknown and payload.step.condition is not None):
+            raise
+        host.warn(f"if the base is one that step {payload.step.label} is meant for, the run fails: {error}")
+        return _MISSING
 
 
 def _canonical(step: Step, digests: Mapping[str, str], seal: t.Callable[[str], str]) -> dict[str, t.Any]:
