@@ -18,11 +18,11 @@ description:
     never changed again, so that guests may be backed by it. C(NAME.qcow2) is a link to the current one, replaced at one
     stroke.
   - The fingerprint covers all that decides the result, which is the base's digest, the steps, the content of the
-    files that they put in, O(size), O(compression) and O(engine). When the image of a fingerprint is there already,
-    nothing is built. Versions of the tools are recorded but do not count, so that an upgrade of the host does not
-    rebuild every image.
+    files that they put in, O(size), O(compression) and O(engine). When an image of the fingerprint is there already,
+    whatever its serial, nothing is built. Versions of the tools are recorded but do not count, so that an upgrade of
+    the host does not rebuild every image.
   - What the steps printed is kept beside the image in C(NAME-SERIAL-FINGERPRINT.qcow2.log), for its owner alone and
-    without secrets; that of the last build that failed in the store's C(logs/NAME.log).
+    without secrets; that of the last build that failed in the store's C(logs/NAME-XXXXXXXX.log).
   - The build record beside the image, C(NAME-SERIAL-FINGERPRINT.qcow2.json), says what it was made from, by which
     tools, and which packages came in. The image has a copy in C(/usr/share/goldsmith/build-record.json), less what is
     only known when it is finished.

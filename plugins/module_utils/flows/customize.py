@@ -10,8 +10,9 @@ import os
 import typing as t
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 
-from ..common.age import format_time, now
+from ..common.age import format_time, now, parse_time
 from ..common.errors import GoldsmithError
 from ..common.file_attributes import Attributes
 from ..common.host import Host
@@ -19,7 +20,7 @@ from ..common.stages import Stages
 from ..engine import registry
 from ..engine.model import Build
 from ..store.layout import Layout
-from ..store.published import log_path, record_path
+from ..store.published import Published, log_path, record_path
 from .customize_base import inspect_base
 from .customize_build import Builder
 from .customize_differences import diff, message, reasons, removed_steps, step_results
@@ -61,12 +62,20 @@ def customize_image(
             plan = make_plan(host, layout, request, check_mode=False)
         if plan.published is not None:
             return _settled(request, plan, attributes, stages)
-        moment = now()
+        moment = _moment_after(plan.newest)
         path = plan.first_path if plan.newest is None else request.golden.rebuilt_path(plan.first_path, moment)
         published = Builder(host, layout, request, plan, attributes, stages, path, format_time(moment)).build()
         built = replace(plan, newest=published, stale=())
         told = {**_told(request, plan, check_mode=False), "diff": diff(built)}
         return {"changed": True, **told, **_image(request, built, stages)}
+
+
+def _moment_after(newest: Published | None) -> datetime:
+    """When a build begins; later than the newest image of its fingerprint, even if the clock has been set back."""
+    try:
+        return now() if newest is None else max(now(), parse_time(newest.record["created"]) + timedelta(seconds=1))
+    except (ValueError, OverflowError):
+        return now()
 
 
 def _settled(

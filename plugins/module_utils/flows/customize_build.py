@@ -27,7 +27,7 @@ from ..store.layout import Layout
 from ..store.published import Published
 from .customize_base import inspect_base
 from .customize_differences import described_steps
-from .customize_payloads import adopt_sent, changed_since, host_paths
+from .customize_payloads import adopt_sent, changed_since, host_paths, with_secret_lines
 from .customize_plan import Plan
 from .customize_request import Request
 
@@ -63,6 +63,7 @@ class Builder:
                 adopt_sent(self.layout, request.sent, plan.payloads(), plan.payload_digests)
                 paths = host_paths(self.layout, plan.payloads(), plan.payload_digests, directory)
                 steps = all_operations(plan.steps, {step.index: paths.get(step.index, {}) for step in plan.steps})
+                steps = with_secret_lines(steps, plan.payloads(), paths)
             build = Build(
                 disk=os.path.join(directory, "disk.qcow2"),
                 workdir=directory,
@@ -95,7 +96,9 @@ class Builder:
 
     def _apply(self, engine: Engine, build: Build) -> Report:
         """Carry the steps out; what a build printed that failed is kept in the store."""
-        path = os.path.join(self.layout.logs, f"{self.request.golden.name}.log")
+        path = self.layout.log(self.request.golden.name, self.request.golden.lock_name)
+        # One of an earlier build would be taken for this one's.
+        remove_file(path)
         try:
             report = engine.apply(self.host, build)
         except GoldsmithError as error:
@@ -106,7 +109,6 @@ class Builder:
                 error.way_out = f"{error.way_out}. {kept}" if error.way_out else kept
                 error.details["log"] = path
             raise
-        remove_file(path)
         return report
 
     def _record(self) -> dict[str, t.Any]:

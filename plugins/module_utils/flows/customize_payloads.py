@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..common.errors import BadRequestError, StoreError, VerificationError
 from ..common.tree import archive_digest, write_archive
 from ..recipe.model import TREE, Step
+from ..recipe.operations import StepOperations
 from ..store.digests import digest_of, recall_digest
 from ..store.files import hash_file, refusal
 from ..store.layout import Layout
 from ..store.payloads import Payloads
 from .customize_request import Sent
+
+_LONGEST_TEXT = 64 * 1024
+_SHORTEST_LINE = 8
+"""Shorter ones, such as braces, are in every output."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,32 @@ def host_paths(
             path = os.path.abspath(payload.path)
         paths.setdefault(payload.step.index, {})[payload.place] = path
     return paths
+
+
+def with_secret_lines(
+    steps: Sequence[StepOperations], payloads: Sequence[Payload], paths: Mapping[int, Mapping[str, str]]
+) -> list[StepOperations]:
+    """The steps, with the lines of the files among their secrets whose content is one, where that is a short text."""
+    lines: dict[int, frozenset[str]] = {}
+    for payload in payloads:
+        if payload.step.has_secret_files():
+            index = payload.step.index
+            lines[index] = lines.get(index, frozenset()) | _secret_lines(paths[index][payload.place])
+    return [replace(step, secrets=step.secrets | lines.get(step.index, frozenset())) for step in steps]
+
+
+def _secret_lines(path: str) -> frozenset[str]:
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_LONGEST_TEXT + 1)
+    except OSError as error:
+        raise StoreError("a file that is a secret cannot be read", "Let this user read it") from error
+    try:
+        text = content.decode() if len(content) <= _LONGEST_TEXT and b"\0" not in content else ""
+    except UnicodeDecodeError:
+        return frozenset()
+    lines = (line.strip() for line in text.splitlines())
+    return frozenset(line for line in lines if len(line) >= _SHORTEST_LINE)
 
 
 def _pack(payload: Payload, path: str, digest: str) -> None:

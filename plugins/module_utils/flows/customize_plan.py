@@ -96,7 +96,9 @@ def make_plan(host: Host, layout: Layout, request: Request, *, check_mode: bool)
     path = request.golden.path(base.get("serial") or hex_of(base["digest"])[:_SERIAL_DIGITS], wanted)
     newest = None
     if not unknown:
-        newest = newest_published(layout, request.golden.images(path), wanted, remember=not check_mode)
+        # Publishers give the same bytes a further serial.
+        paths = [*request.golden.images(path), *request.golden.images_of_other_serials(path, wanted)]
+        newest = newest_published(layout, paths, wanted, remember=not check_mode)
     current = request.golden.current()
     return Plan(
         base=base,

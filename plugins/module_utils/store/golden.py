@@ -32,7 +32,7 @@ from .files import (
     write_text,
 )
 from .layout import Layout, hex_of, name_of
-from .published import log_path, record_path
+from .published import log_path, read_build_record, record_path
 from .references import register_golden
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -80,14 +80,35 @@ class Golden:
 
     def images(self, path: str) -> list[str]:
         """Every image of the fingerprint whose first one is, or was, at ``path``; sorted."""
+        pattern = re.compile(rf"{re.escape(os.path.basename(path)[: -len(_SUFFIX)])}{_STAMPED}{re.escape(_SUFFIX)}")
+        return sorted(os.path.join(self.directory, name) for name in self._names() if pattern.fullmatch(name))
+
+    def images_of_other_serials(self, path: str, fingerprint: str) -> list[str]:
+        """Every image of the fingerprint that is not among :meth:`images`; sorted.
+
+        A recipe may be the same in several names, of which one may begin with another: records tell them apart.
+        """
+        pattern = re.compile(
+            rf"{re.escape(self.name)}-[A-Za-z0-9.+-]+-{hex_of(fingerprint)[:8]}{_STAMPED}{re.escape(_SUFFIX)}"
+        )
+        known = self.images(path)
+        others = (os.path.join(self.directory, name) for name in self._names() if pattern.fullmatch(name))
+        return sorted(other for other in others if other not in known and self._is_own(other, fingerprint))
+
+    def _is_own(self, path: str, fingerprint: str) -> bool:
         try:
-            names = os.listdir(self.directory)
+            record = read_build_record(path)
+        except StoreError:
+            return False
+        return record is not None and (record.get("name"), record.get("fingerprint")) == (self.name, fingerprint)
+
+    def _names(self) -> list[str]:
+        try:
+            return os.listdir(self.directory)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise refusal(self.directory, error) from error
-        pattern = re.compile(rf"{re.escape(os.path.basename(path)[: -len(_SUFFIX)])}{_STAMPED}{re.escape(_SUFFIX)}")
-        return sorted(os.path.join(self.directory, name) for name in names if pattern.fullmatch(name))
 
     def current(self) -> str | None:
         """The path that the link leads to, or None; raises StoreError when something else has the link's name."""
@@ -152,8 +173,10 @@ class Golden:
                 remember_digest(layout, path, record["image"]["digest"], identity_of(temporary))
                 _give_name(temporary, path)
             except BaseException:
-                _unlink(record_path(path))
-                _unlink(log_path(path))
+                # Beside an image of that name, which a run with another store has just published, they stay.
+                if not os.path.lexists(path):
+                    _unlink(record_path(path))
+                    _unlink(log_path(path))
                 raise
             self.point_to(path)
             remove_file(self._journal(layout))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError, VerificationError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.masking import Mask
 from ansible_collections.goldsmith.kvm.tests.unit.module_utils.flows.building import ScribblingEngine, Workshop
 
 STEPS = [{"upload": {"src": "a.txt", "dest": "/opt/"}}]
@@ -71,3 +72,28 @@ def test_a_file_of_the_target(workshop: Workshop, engine: ScribblingEngine, tmp_
     with pytest.raises(VerificationError, match=r"source of step 1 \(upload\) changed during the build"):
         workshop.customize(steps=steps)
     assert workshop.visible() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"{\n  token: s3cret-of-mine\n}\n", b"{\n  ********\n}\n"),
+        (b"s3cret-of-mine", b"********"),
+        (b"token: s3cret-of-mine\n" * 4000, None),
+        (b"token: s3cret-of-mine\n\0", None),
+        (b"token: s3cret-of-mine\n\xff", None),
+    ],
+    ids=["lines", "one line", "long", "binary", "not UTF-8"],
+)
+@pytest.mark.parametrize("secret", [True, False])
+def test_the_text_of_a_secret_file_is_masked(
+    workshop: Workshop, engine: ScribblingEngine, tmp_path: Path, content: bytes, told: bytes | None, secret: bool
+) -> None:
+    engine.reads = False
+    source = tmp_path / "source"
+    source.write_bytes(content)
+    upload = {"src": str(source), "remote_src": True, "dest": "/opt/a", "secret": secret, "in_image": secret}
+    workshop.customize(steps=[{"upload": upload}])
+    printed = content.decode(errors="replace")
+    masked = Mask.of(engine.builds[0].steps).text(printed)
+    assert masked == (told.decode() if secret and told is not None else printed)

@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.age import format_time, now
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError, StepError, StoreError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.held import held_files
+from ansible_collections.goldsmith.kvm.plugins.module_utils.store import golden
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layers import build_directories, workdir
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layout import Layout
 from ansible_collections.goldsmith.kvm.tests.unit.module_utils.flows.building import Result, ScribblingEngine, Workshop
@@ -130,15 +131,65 @@ def test_the_log_of_a_build_is_kept_beside_the_image(workshop: Workshop, engine:
 
 
 def test_the_log_of_a_failed_build_is_kept_in_the_store(workshop: Workshop, engine: ScribblingEngine) -> None:
-    kept = workshop.store / "logs" / "web.log"
     with pytest.raises(StepError) as caught:
         workshop.customize("fail")
+    (kept,) = (workshop.store / "logs").iterdir()
+    assert re.fullmatch(r"web-[0-9a-f]{8}\.log", kept.name)
     assert str(caught.value).endswith(f"Tell it otherwise. All that the steps printed is in {kept} on the build host.")
     assert caught.value.details["log"] == str(kept)
     assert kept.read_text() == "what was printed\n"
     assert (stat.S_IMODE(kept.stat().st_mode), stat.S_IMODE(kept.parent.stat().st_mode)) == (0o600, 0o700)
+    elsewhere = str(workshop.golden / "elsewhere")
+    with pytest.raises(StepError):
+        workshop.customize("fail", dest_dir=elsewhere)
+    assert len(os.listdir(kept.parent)) == 2
+    seen: list[bool] = []
+    engine.at_work = lambda: seen.append(kept.exists())
     workshop.customize()
-    assert not kept.exists()
+    assert seen == [False]
+    assert kept.name not in os.listdir(kept.parent)
+    assert len(os.listdir(kept.parent)) == 1
+
+
+def test_the_same_bytes_under_another_serial_are_the_same_image(workshop: Workshop, engine: ScribblingEngine) -> None:
+    def base(serial: str) -> dict[str, str]:
+        return {"path": str(workshop.base), "serial": serial}
+
+    # An image of the same recipe whose name begins alike is another's.
+    workshop.customize(name="web-20260906")
+    first = workshop.customize(base=base("20260905"))
+    again = workshop.customize(base=base("20260907_1"))
+    assert (again["changed"], again["image"]) == (False, first["image"])
+    assert len(engine.builds) == 2
+    forced = workshop.customize(base=base("20260907_1"), force=True)
+    assert "web-20260907-1-" in forced["image"]["path"]
+    assert workshop.customize(base=base("20260905"))["image"] == forced["image"]
+    # A damaged record of another serial stands in nobody's way.
+    Path(forced["record"]).write_text("{")
+    assert workshop.customize(base=base("20260905"))["image"] == first["image"]
+
+
+def test_the_newest_stays_the_newest_when_the_clock_is_set_back(workshop: Workshop, engine: ScribblingEngine) -> None:
+    made_before(workshop.customize(), days=-1)
+    forced = workshop.customize(force=True)
+    assert workshop.customize()["image"] == forced["image"]
+    assert workshop.link.resolve() == Path(forced["image"]["path"])
+
+
+def test_what_another_store_publishes_meanwhile_keeps_its_record(
+    workshop: Workshop, engine: ScribblingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_name = golden._give_name
+
+    def be_late(temporary: str, path: str) -> None:
+        Path(path).write_bytes(b"the other's")
+        give_name(temporary, path)
+
+    monkeypatch.setattr(golden, "_give_name", be_late)
+    with pytest.raises(StoreError, match="was published during this build by a run with another store"):
+        workshop.customize()
+    (image,) = workshop.golden.glob("web-*.qcow2")
+    assert workshop.visible() == sorted([image.name, f"{image.name}.json", f"{image.name}.log"])
 
 
 def test_a_build_works_where_it_is_told_to(workshop: Workshop, engine: ScribblingEngine, tmp_path: Path) -> None:
