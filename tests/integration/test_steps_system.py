@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.goldsmith.kvm.tests.integration.chroot import Chroot, StepFailedError
+from ansible_collections.goldsmith.kvm.tests.integration.promises.cloud_config import datasources
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +101,31 @@ def run(chroot: Chroot, command: str) -> str:
             "cloud-init could not read this configuration: it has to be a dictionary of YAML\n",
         ),
         (
+            "",
+            {"cloud_config": {"name": "95-x", "content": "datasource_list:\n  - NoCloud\n  - None\n"}},
+            "reads single lines, would not find this datasource_list\nwrite it on one line, without a comment, such as",
+        ),
+        (
+            "",
+            {"cloud_config": {"name": "95-x", "content": '"datasource_list": [NoCloud, None]\n'}},
+            "reads single lines, would not find this datasource_list\nwrite it on one line, without a comment, such as",
+        ),
+        (
+            "",
+            {"cloud_config": {"name": "95-x", "content": "datasource_list: [NoCloud,\n  None]\n"}},
+            "reads single lines, would not find this datasource_list\nwrite it on one line, without a comment, such as",
+        ),
+        (
+            "",
+            {"cloud_config": {"name": "95-x", "content": "datasource_list: [NoCloud, None]  # here\n"}},
+            "reads single lines, would not find this datasource_list\nwrite it on one line, without a comment, such as",
+        ),
+        (
+            "",
+            {"cloud_config": {"name": "95-x", "content": "{datasource_list: [NoCloud, None]}\n"}},
+            "reads single lines, would not find this datasource_list\nwrite it on one line, without a comment, such as",
+        ),
+        (
             "rm /usr/sbin/netplan",
             {"netplan": {"name": "60-x", "content": "network: {}"}},
             "the image has no netplan: install the package netplan.io by a step packages before this one\n",
@@ -122,6 +148,34 @@ def test_what_cannot_be_done_is_said(chroot: Chroot, before: str, step: dict[str
         chroot.apply([step])
     assert said in str(caught.value)
     assert "/.goldsmith" not in str(caught.value)
+
+
+# As the package cloud-init of Debian and Ubuntu writes it.
+DPKG = "datasource_list: [ NoCloud, ConfigDrive, OpenStack, Ec2, None ]\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "listed"),
+    [
+        ({"datasource_list": ["NoCloud", "None"]}, ["NoCloud", "None"]),
+        ({"config": {"datasource_list": ["OpenStack"]}}, ["OpenStack", "None"]),
+        ({"content": "a: 1\ndatasource_list: ['NoCloud', \"None\"]"}, ["NoCloud", "None"]),
+        ({"content": "datasource_list: [ Ec2 ]\n"}, ["Ec2", "None"]),
+    ],
+)
+def test_cloud_init_looks_only_where_it_is_told_to(
+    chroot: Chroot, options: dict[str, t.Any], listed: list[str]
+) -> None:
+    (chroot.root / "etc/cloud/cloud.cfg.d/90_dpkg.cfg").write_text(DPKG)
+    chroot.apply([{"cloud_config": {"name": "95-x", **options}}])
+    assert datasources(chroot.root) == listed
+
+
+def test_cloud_init_finds_the_data_that_the_image_itself_has(chroot: Chroot) -> None:
+    (chroot.root / "etc/cloud/cloud.cfg.d/90_dpkg.cfg").write_text(DPKG)
+    seed = {"user-data": "#cloud-config\n{}", "meta-data": {"instance-id": "a"}}
+    chroot.apply([{"cloud_config": {"name": "95-x", "config": {"datasource": {"NoCloud": seed}}}}])
+    assert datasources(chroot.root)[0] == "NoCloud"
 
 
 def test_nothing_of_the_trial_by_netplan_stays(chroot: Chroot) -> None:

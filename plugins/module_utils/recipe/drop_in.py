@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ..common.errors import BadRequestError
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 # What YAML 1.1 refuses or takes for a line break, and JSON leaves as it is.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+# Keys that YAML takes for nothing but text.
+_BARE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
+_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 _ENDINGS = (".conf", ".cfg", ".yaml", ".yml")
 
 DROP_IN_NAME_OPTION: Mapping[str, t.Any] = {"type": "str", "required": True}
@@ -52,12 +55,29 @@ def document(place: str, value: t.Any) -> t.Any:
 
 
 def yaml_of(value: t.Any, comment: str) -> str:
-    """A document as YAML: JSON is YAML, and needs no library on the target.
+    """A document as YAML, which needs no library: dictionaries as blocks, and whatever else is in them as JSON.
 
-    ``comment`` is a line at its beginning.
+    Keys stand bare and lists on one line, because not everything that reads YAML has a parser for it: cloud-init's
+    ``ds-identify`` looks for lines such as ``datasource_list: [a, b]``. ``comment`` is a line at the beginning.
     """
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
-    return f"# {comment}\n{_UNPRINTABLE.sub(_escaped, text)}\n"
+    return "\n".join((f"# {comment}", *_lines(value), ""))
+
+
+def _lines(value: t.Any) -> Iterator[str]:
+    if not isinstance(value, Mapping) or not value:
+        yield _json(value)
+        return
+    for key, entry in sorted(value.items()):
+        name = key if _BARE_KEY.fullmatch(key) and key.lower() not in _WORDS else _json(key)
+        if isinstance(entry, Mapping) and entry:
+            yield f"{name}:"
+            yield from (f"  {line}" for line in _lines(entry))
+        else:
+            yield f"{name}: {_json(entry)}"
+
+
+def _json(value: t.Any) -> str:
+    return _UNPRINTABLE.sub(_escaped, json.dumps(value, sort_keys=True, ensure_ascii=False))
 
 
 def _escaped(found: re.Match[str]) -> str:

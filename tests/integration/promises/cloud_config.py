@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import ast
+import os
 import stat
 import subprocess
+import tempfile
 import typing as t
 from pathlib import Path
+
+import yaml
 
 from . import Place
 
@@ -33,11 +37,22 @@ def steps(place: Place) -> list[dict[str, t.Any]]:
     ]
 
 
+def datasources(root: Path) -> list[str]:
+    """Where ds-identify of the image, which is asked before anything of cloud-init runs, lets a clone look."""
+    with tempfile.TemporaryDirectory() as run:
+        places = {"PATH_ROOT": str(root), "PATH_RUN": run, "PATH_PROC_CMDLINE": os.devnull, "DI_LOG": "stderr"}
+        argv = ["sh", root / "usr/lib/cloud-init/ds-identify", "--force"]
+        subprocess.run(argv, env={**os.environ, **places}, check=True, capture_output=True)
+        (told,) = yaml.safe_load(Path(run, "cloud-init/cloud.cfg").read_text()).values()
+    return t.cast("list[str]", told)
+
+
 def check(root: Path) -> None:
     argv = ["chroot", root, "python3", "-c", READ]
     found = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     expected = [["NoCloud", "None"], [KEY], CONFIG["apt"], CONFIG["promises"], [1, "b"], {"token": "not-told"}]
     assert ast.literal_eval(found) == expected
+    assert datasources(root) == ["NoCloud", "None"]
     directory = root / "etc/cloud/cloud.cfg.d"
     assert stat.S_IMODE((directory / "95-promises.cfg").stat().st_mode) == 0o644
     assert stat.S_IMODE((directory / "95-promises-secret.cfg").stat().st_mode) == 0o600

@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import json
 import stat
 import typing as t
 from pathlib import Path
+
+import yaml
 
 from . import Place
 
@@ -25,6 +26,6 @@ def steps(place: Place) -> list[dict[str, t.Any]]:
 
 def check(root: Path) -> None:
     first, second = (root / f"etc/netplan/{name}-promises.yaml" for name in ("60", "61"))
-    assert json.loads(first.read_text().partition("\n")[2]) == CONFIG
+    assert yaml.safe_load(first.read_text()) == CONFIG
     assert second.read_text().endswith("addresses: [192.0.2.2/24]\n")
     assert {stat.S_IMODE(file.stat().st_mode) for file in (first, second)} == {0o600}

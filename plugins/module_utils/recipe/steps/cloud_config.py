@@ -27,7 +27,8 @@ _PARTS = ("datasource_list", "ssh_authorized_keys")
 _MISSING = fail("cloud-init is not installed in the image: install it by a step packages before this one")
 _SCRIPT = f"[ -d /etc/cloud/cloud.cfg.d ] || {_MISSING}\n"
 
-# cloud-init passes over a file that it cannot read, and says so only in the clone's log.
+# cloud-init passes over a file that it cannot read, and says so only in the clone's log. Its ds-identify, which chooses
+# the datasources before that, is a shell script and reads no more of YAML than `key: value` on one line.
 _PARSE = r"""
 export PYTHONDONTWRITEBYTECODE=1
 if python3 -c 'import yaml' 2>/dev/null && ! python3 - "$FILES/config" <<'end'
@@ -40,6 +41,15 @@ except yaml.YAMLError as error:
     sys.exit(f"cloud-init could not read this configuration: it is no YAML{where}: {getattr(error, 'problem', '')}")
 if not isinstance(found, dict):
     sys.exit("cloud-init could not read this configuration: it has to be a dictionary of YAML")
+listed = None
+for line in open(sys.argv[1], encoding="utf-8"):
+    key, colon, value = line.strip().partition("#")[0].partition(":")
+    if key == "datasource_list" and colon and value[:1] in ("", " "):
+        value = value.removeprefix(" ").removeprefix("[").removesuffix("]")
+        listed = [name.strip().strip("\"'") for name in value.split(",") if name.strip()]
+if "datasource_list" in found and listed != found["datasource_list"]:
+    print("cloud-init's ds-identify, which reads single lines, would not find this datasource_list", file=sys.stderr)
+    sys.exit("write it on one line, without a comment, such as datasource_list: [NoCloud, None]")
 end
 then
     exit 1
@@ -88,7 +98,7 @@ def _render(options: Options) -> tuple[Operation, ...]:
     script = _SCRIPT
     if text is None:
         config = {**options.get("config", {}), **{part: options[part] for part in _PARTS if options[part]}}
-        text = yaml_of(config, "By goldsmith.kvm. JSON is YAML.")
+        text = yaml_of(config, "By goldsmith.kvm.")
     else:
         text = text if text.endswith("\n") else text + "\n"
         script += _PARSE
@@ -120,7 +130,10 @@ KIND = StepKind(
         },
         "content": {
             "type": "str",
-            "description": "The same, as text: YAML, which is tried by the image's own Python.",
+            "description": """
+                The same, as text: YAML, which is tried by the image's own Python. C(datasource_list) has to stand on
+                one line there, without a comment, such as V(datasource_list: [NoCloud, None]).
+            """,
         },
         "secret_content": {
             "type": "str",

@@ -49,7 +49,7 @@ def _check(options: Options) -> Options:
 
 def _render(options: Options) -> tuple[Operation, ...]:
     if "config" in options:
-        text = yaml_of(options["config"], "By goldsmith.kvm. JSON is YAML.")
+        text = yaml_of(options["config"], "By goldsmith.kvm.")
     else:
         text = options["content"] if options["content"].endswith("\n") else options["content"] + "\n"
     script = require_program("netplan", "netplan.io") + _SCRIPT.replace("@NAME@", f"{options['name']}.yaml")

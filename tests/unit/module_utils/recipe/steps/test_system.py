@@ -229,6 +229,22 @@ def test_json_is_read_as_yaml_that_says_the_same(value: t.Any) -> None:
     assert text.startswith("# Some words.\n")
 
 
+def test_what_shell_looks_for_stands_bare_on_one_line() -> None:
+    seed = {"user-data": "#cloud-config\na: 1", "meta-data": {}, "yes": [{"a": 1}], "a b": {"off": None}}
+    config = {"datasource_list": ["NoCloud", "None"], "datasource": {"NoCloud": seed}}
+    assert yaml_of(config, "Words.").splitlines() == [
+        "# Words.",
+        "datasource:",
+        "  NoCloud:",
+        '    "a b":',
+        '      "off": null',
+        "    meta-data: {}",
+        '    user-data: "#cloud-config\\na: 1"',
+        '    "yes": [{"a": 1}]',
+        'datasource_list: ["NoCloud", "None"]',
+    ]
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30).filter(str.strip),
