@@ -100,7 +100,8 @@ def expanded(words: str, directory: Path) -> list[str]:
 def test_patterns_fit_what_those_of_the_c_library_fit(directory: Path, pieces: list[str]) -> None:
     whole = f"{directory}/{''.join(pieces)}"
     found = sorted(path for path in glob(whole) if Path(path).exists())
-    assert expanded(shell.pattern_words(whole), directory) == found
+    # Two alternatives in braces may name one file.
+    assert sorted(set(expanded(shell.pattern_words(whole), directory))) == found
 
 
 @settings(max_examples=60, deadline=None)
