@@ -13,8 +13,10 @@ operations the installed version of virt-customize has beyond :data:`NEEDED_OPTI
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ..recipe.operations import Operation, Run, StepOperations, Upload, Write
 from . import guest_scripts as guest
@@ -38,6 +40,8 @@ NEEDED_OPTIONS = {
 
 _ROOM = 100_000
 """Bytes that ``main`` may have: libguestfs hands it over as one argument, and Linux takes 128 KiB."""
+_IN_MEMORY = 16 * 1024**2
+"""Bytes of files that scripts bring along that go into memory; what is larger lies on the image's disk meanwhile."""
 _INLINE = 16_384
 """Bytes of a file's content that stand in its script; what is longer gets a file of its own."""
 
@@ -61,49 +65,79 @@ def count(steps: Iterable[StepOperations]) -> int:
     return sum(len(step.operations) for step in steps)
 
 
-def render(steps: Iterable[StepOperations], report: ReportDisk, *, grow: bool, network: bool) -> Commands:
+def render(
+    steps: Iterable[StepOperations],
+    report: ReportDisk,
+    *,
+    grow: bool,
+    network: bool,
+    sizes: Mapping[str, int] = MappingProxyType({}),
+) -> Commands:
     """What carries out ``steps`` in one launch.
 
-    ``grow``: the disk is larger than the base's; ``network``: the appliance has one.
+    ``grow``: the disk is larger than the base's; ``network``: the appliance has one; ``sizes``: bytes of each file of
+    :func:`files_for_scripts` that there is.
     """
     steps = tuple(steps)
-    commands = _render(_Renderer(steps, RAM), report, grow, network, staged=False)
-    if len(commands.files[MAIN].encode("utf-8", "surrogateescape")) <= _ROOM:
-        return commands
-    return _render(_Renderer(steps, f"{guest.STAGING}/staged"), report, grow, network, staged=True)
+    in_memory = _in_memory(steps, sizes)
+    # Every program of the image may read the arguments of every other.
+    if not any(step.secrets for step in steps):
+        commands = _render(_Renderer(steps, RAM, in_memory), report, grow, network, staged=False)
+        if len(commands.files[MAIN].encode("utf-8", "surrogateescape")) <= _ROOM:
+            return commands
+    return _render(_Renderer(steps, f"{guest.STAGING}/staged", in_memory), report, grow, network, staged=True)
+
+
+def files_for_scripts(steps: Iterable[StepOperations]) -> list[str]:
+    """Files of the host that scripts bring along, as often as they do."""
+    operations = [operation for step in steps for operation in step.operations]
+    return [source for operation in operations if isinstance(operation, Run) for source in operation.files.values()]
+
+
+def _in_memory(steps: Iterable[StepOperations], sizes: Mapping[str, int]) -> frozenset[str]:
+    """Those of :func:`files_for_scripts` that go into memory, the smallest first."""
+    room, chosen = _IN_MEMORY, set()
+    times = Counter(source for source in files_for_scripts(steps) if source in sizes)
+    for source in sorted(times, key=lambda source: sizes[source]):
+        room -= sizes[source] * times[source]
+        if room >= 0:
+            chosen.add(source)
+    return frozenset(chosen)
 
 
 def _render(parts: _Renderer, report: ReportDisk, grow: bool, network: bool, *, staged: bool) -> Commands:
     private = staged or bool(parts.uploads)
+    in_memory = any(target.startswith(guest.STAGING) for target in parts.targets.values())
     main = guest.Main(
         texts="" if staged else "".join(guest.put(f"{RAM}/{name}", text) for name, text in parts.texts.items()),
         calls="".join(parts.calls),
         directories=() if staged else parts.directories(),
         grow=grow and not private,
         network=network,
-        runs=parts.runs,
         private=private,
     )
     lines = [f"run {MAIN}"]
     files = {MAIN: main.script(report)}
     if private:
-        uploads = [f"upload {name}:{guest.PRIVATE}/{name}" for name in parts.uploads]
+        uploads = [f"upload {name}:{target}" for name, target in parts.targets.items()]
         lines = [f"run {BEGIN}", *([f"copy-in staged:{guest.STAGING}"] if staged else []), *uploads, *lines]
-        files[BEGIN] = guest.begin_script(report, staging=staged, grow=grow)
+        files[BEGIN] = guest.begin_script(report, staging=staged or in_memory, grow=grow)
     if staged:
         files.update({f"staged/{name}": text for name, text in parts.texts.items()})
     return Commands(tuple(lines), files, parts.uploads, parts.steps)
 
 
 class _Renderer:
-    def __init__(self, steps: Iterable[StepOperations], place: str) -> None:
+    def __init__(self, steps: Iterable[StepOperations], place: str, in_memory: frozenset[str]) -> None:
         self.place = place
         """Directory inside the image where :attr:`texts` are to be found."""
+        self.in_memory = in_memory
         self.texts: dict[str, str] = {}
         self.calls: list[str] = []
         self.uploads: dict[str, str] = {}
+        self.targets: dict[str, str] = {}
+        """Path inside the image of each of :attr:`uploads`."""
         self.steps: dict[str, StepOperations] = {}
-        self.runs = False
         for step in steps:
             self.calls.append(guest.step(step.timeout))
             for operation in step.operations:
@@ -119,12 +153,12 @@ class _Renderer:
         self.steps[number] = step
         limit = None
         if isinstance(operation, Run):
-            self.runs = True
             script, limit = self._run(number, operation), operation.timeout
         elif isinstance(operation, Write):
             script = self._write(number, operation)
         else:
-            source = self._upload(number, operation.source)
+            # On the disk, where it stays.
+            source = self._upload(number, operation.source, guest.UPLOADS)
             script = guest.place_file(source, *_attributes(operation))
         path = f"scripts/{number}"
         self.texts[path] = script if script.endswith("\n") else script + "\n"
@@ -140,7 +174,8 @@ class _Renderer:
         if operation.files and not operation.contents:
             script += 'mkdir -p "$FILES"\n'
         for position, (name, source) in enumerate(operation.files.items()):
-            script += f'ln -s {self._upload(f"{number}.{position}", source)} "$FILES/{name}"\n'
+            directory = guest.UPLOADS_IN_MEMORY if source in self.in_memory else guest.UPLOADS
+            script += f'ln -s {self._upload(f"{number}.{position}", source, directory)} "$FILES/{name}"\n'
         return script + operation.script
 
     def _write(self, number: str, operation: Write) -> str:
@@ -149,9 +184,10 @@ class _Renderer:
         self.texts[f"contents/{number}"] = operation.content
         return guest.copy_file(f"{self.place}/contents/{number}", *_attributes(operation))
 
-    def _upload(self, name: str, source: str) -> str:
+    def _upload(self, name: str, source: str, directory: str) -> str:
         self.uploads[f"uploads/{name}"] = source
-        return f"{guest.UPLOADS}/{name}"
+        self.targets[f"uploads/{name}"] = f"{directory}/{name}"
+        return f"{directory}/{name}"
 
 
 def _attributes(operation: Upload | Write) -> tuple[str, str, str, str]:

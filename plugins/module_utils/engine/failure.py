@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from ..common.errors import CommandError, GoldsmithError, MissingProgramError, StepError, StoreError
 from ..recipe.operations import Run, StepOperations
-from .guest_scripts import UPLOADS
+from .guest_scripts import UPLOADS, UPLOADS_IN_MEMORY
 from .masking import Mask
 from .report_disk import Failed, RawReport
 
@@ -96,7 +96,7 @@ _LAUNCH_FAILURES: tuple[tuple[str, str, str], ...] = (
 )
 
 _KILLED = "killed by signal 9"
-_UPLOAD = re.compile(rf"{UPLOADS}/(?P<number>[0-9]{{4,}})")
+_UPLOAD = re.compile(rf"(?:{UPLOADS}|{UPLOADS_IN_MEMORY})/(?P<number>[0-9]{{4,}})")
 _SPACE = 1024**2
 """A file system with fewer free bytes is full, whatever the program that failed says of it."""
 

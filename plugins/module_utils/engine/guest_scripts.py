@@ -5,10 +5,12 @@
 
 libguestfs takes half a second to run a command without KVM, and a program takes 20 to 40 ms to start. So one script,
 ``main``, prepares the image, carries out every operation by a shell of its own, and cleans up; what the shell can do
-itself, it does itself. ``begin`` comes before it where files have to be uploaded, or more text than fits into ``main``.
+itself, it does itself. ``begin`` comes before it where files have to be uploaded, more text than fits into ``main``, or
+a secret: ``main`` is an argument, which all that runs in the image can read.
 
-:data:`RAM` is in memory. What may hold secrets (scripts, contents, output) lies there and never reaches the image's
-disk. :data:`PRIVATE` is a directory of root's on the disk, for uploads only, and is gone afterwards.
+:data:`RAM` and :data:`STAGING` are in memory. What may hold secrets (scripts, contents, output) lies there and never
+reaches the image's disk, and neither do small files that steps bring along. :data:`PRIVATE` is a directory of root's on
+the disk, for other uploads only, which are overwritten; it is gone afterwards.
 
 They are POSIX shell, and want of the image what every Debian and Ubuntu has: coreutils, diffutils, findutils, mount.
 """
@@ -18,6 +20,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from .guest_identity import NOTE_IDENTITY, RESTORE_IDENTITY
 from .guest_texts import BEGIN, DIRECTORIES, END, ENVIRONMENT, GROW, LIBRARY, PACKAGES, PREPARE, RAM, RESOLVER
 from .report_disk import ReportDisk
 
@@ -25,11 +28,15 @@ PRIVATE = "/.goldsmith"
 UPLOADS = f"{PRIVATE}/uploads"
 STAGING = f"{PRIVATE}/ram"
 """A tmpfs, for what libguestfs itself shall put into memory: it sees the image's own /dev."""
+UPLOADS_IN_MEMORY = f"{STAGING}/uploads"
 
 
 def begin_script(report: ReportDisk, *, staging: bool, grow: bool) -> str:
-    """Make room for what libguestfs brings in. ``grow``: the disk is larger than the base's."""
-    mount = "mount -t tmpfs -o mode=0700 goldsmith @STAGING@\n" if staging else ""
+    """Make room for what libguestfs brings in, with ``staging`` also in memory.
+
+    ``grow``: the disk is larger than the base's.
+    """
+    mount = f"mount -t tmpfs -o mode=0700 goldsmith @STAGING@\nmkdir -m 0700 {UPLOADS_IN_MEMORY}\n" if staging else ""
     return _filled(report, ENVIRONMENT, LIBRARY, DIRECTORIES, BEGIN.replace("@MOUNT@", mount), GROW if grow else "")
 
 
@@ -47,8 +54,6 @@ class Main:
     """The disk is larger than the base's, and was not grown yet."""
     network: bool = False
     """The appliance has one."""
-    runs: bool = True
-    """Commands of the image's own system run, so that packages may come in and services start."""
     private: bool = False
     """There was a ``begin``."""
 
@@ -62,11 +67,13 @@ class Main:
             "" if self.private else DIRECTORIES,
             f"mkdir -m 0700{made}\n" if made else "",
             PREPARE,
+            NOTE_IDENTITY,
             GROW if self.grow else "",
-            PACKAGES if self.runs else "",
+            PACKAGES,
             RESOLVER if self.network else "",
         )
-        after = _filled(report, END.replace("@PRIVATE_TOO@", "remove_private\n" if self.private else ""))
+        end = END.replace("@PRIVATE_TOO@", "remove_private\n" if self.private else "")
+        after = _filled(report, end.replace("@RESTORE@", RESTORE_IDENTITY))
         return before + self.texts + self.calls + after
 
 

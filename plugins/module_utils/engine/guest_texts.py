@@ -79,21 +79,6 @@ mkdir -m 0700 @UPLOADS@ @STAGING@
 PREPARE = r"""
 enter prepare
 
-# virt-customize fills an empty machine-id. That stays while packages are installed, and is emptied at the end.
-machine_id=
-if [ -f /etc/machine-id ] && [ ! -L /etc/machine-id ] && changed_now /etc/machine-id; then
-  read -r machine_id </etc/machine-id || :
-fi
-# It makes a random seed where there is none: then the directory has a new entry. It rewrites those that there are.
-for seed in /var/lib/random-seed /var/lib/systemd/random-seed /var/lib/urandom/random-seed /var/lib/misc/random-seed
-do
-  directory=${seed%/*}
-  if [ -f "$seed" ] && changed_now "$directory"; then
-    rm "$seed"
-    if [ "$directory" != /var/lib ] && changed_now /var/lib; then rmdir "$directory" 2>/dev/null || :; fi
-  fi
-done
-
 step() {
   deadline=
   if [ -n "$1" ]; then
@@ -270,16 +255,12 @@ if [ -e /etc/os-release ]; then
   while IFS= read -r line || [ -n "$line" ]; do printf '%s\n' "$line"; done </etc/os-release >"$out/os-release"
 fi
 
-if [ -n "$machine_id" ]; then
-  is_built() { [ -f "$1" ] && [ ! -L "$1" ] && read -r line <"$1" && [ "$line" = "$machine_id" ]; }
-  # A package that came in may have taken the build's id over.
-  if is_built /var/lib/dbus/machine-id; then ln -sfT /etc/machine-id /var/lib/dbus/machine-id; fi
-  if is_built /etc/machine-id; then : >/etc/machine-id; fi
-fi
-allow_services
+@RESTORE@allow_services
 
 remove_private() {
   umount -l @STAGING@ 2>/dev/null || :
+  # Deleted files stay in the free blocks of the image, from where they are published.
+  find @UPLOADS@ -type f -links 1 -exec shred -n 0 -z {} + 2>/dev/null || :
   rm -rf --one-file-system @PRIVATE@
 }
 @PRIVATE_TOO@read -r uptime _ </proc/uptime

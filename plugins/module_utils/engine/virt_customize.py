@@ -19,7 +19,7 @@ from ..disk import qemu_img
 from ..recipe.operations import Run
 from . import accel as accelerators
 from . import build_log, environment, failure, os_release, report_disk
-from .commands_file import NEEDED_OPTIONS, Commands, count, render
+from .commands_file import NEEDED_OPTIONS, Commands, count, files_for_scripts, render
 from .masking import Mask
 from .model import Build, Report
 
@@ -80,7 +80,9 @@ def _apply(host: Host, build: Build, accelerator: str, mask: Mask) -> Report:
     program = _program(host)
     network = _wants_network(build)
     disk = report_disk.ReportDisk.of(count(build.steps))
-    commands = render(build.steps, disk, grow=qemu_img.is_grown(host, build.disk), network=network)
+    sizes = {source: os.stat(source).st_size for source in files_for_scripts(build.steps) if os.path.isfile(source)}
+    grown = qemu_img.is_grown(host, build.disk)
+    commands = render(build.steps, disk, grow=grown, network=network, sizes=sizes)
     # QEMU stops a guest, without a word, when the host's disk is full.
     require_free_space(build.workdir, _upload_bytes(commands) + _ROOM_TO_WORK, "The build")
     _stage(build.workdir, commands)

@@ -27,11 +27,12 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations im
 # What virt-customize's parser of such files takes as meant: an operation, one blank, plain words.
 PLAIN_LINE = re.compile(r"(run|copy-in|upload) [A-Za-z0-9/._-][A-Za-z0-9/._: +-]*")
 REPORT = ReportDisk("0" * 32, 3)
+SIZES = {"/srv/key": 100, "/srv/deb": 16 * 1024**2 - 200, "/srv/large": 17 * 1024**2}
 
 
 def commands_of(*operations: Operation, timeout: int | None = None) -> Commands:
     steps = [StepOperations(1, "step", "1 (step)", operations, timeout)]
-    return render(steps, REPORT, grow=False, network=True)
+    return render(steps, REPORT, grow=False, network=True, sizes=SIZES)
 
 
 def calls(commands: Commands) -> list[str]:
@@ -85,6 +86,55 @@ def test_long_contents_lie_in_files_of_their_own() -> None:
     assert commands.files["staged/files/0002/key"] == "k"
     assert commands.files["staged/scripts/0002"] == f"export FILES={STAGED}/files/0002\ncat $FILES/key\n"
     assert not any("secret" in text for name, text in commands.files.items() if name != "staged/contents/0001")
+
+
+def upload_targets(*files: str) -> list[str]:
+    commands = commands_of(*(Run("x", files={"f": file}) for file in files))
+    targets = [line.partition(":")[2] for line in commands.lines if line.startswith("upload ")]
+    for number, target in enumerate(targets, start=1):
+        assert f'ln -s {target} "$FILES/f"' in commands.files["main"]
+        assert target.endswith(f"/{number:04}.0")
+    assert ("mount -t tmpfs" in commands.files["begin"]) == any("/ram/" in target for target in targets)
+    return [os.path.dirname(target) for target in targets]
+
+
+DISK, MEMORY = "/.goldsmith/uploads", "/.goldsmith/ram/uploads"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["/srv/key"], [MEMORY]),
+        (["/srv/large"], [DISK]),
+        (["/srv/nowhere"], [DISK]),
+        (["/srv/large", "/srv/key", "/srv/deb"], [DISK, MEMORY, MEMORY]),
+        (["/srv/deb", "/srv/key", "/srv/key"], [MEMORY, MEMORY, MEMORY]),
+        (["/srv/deb", "/srv/key", "/srv/key", "/srv/key"], [DISK, MEMORY, MEMORY, MEMORY]),
+        (["/srv/deb", "/srv/deb"], [DISK, DISK]),
+    ],
+)
+def test_small_files_of_scripts_go_into_memory(files: list[str], expected: list[str]) -> None:
+    assert upload_targets(*files) == expected
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20), st.booleans())
+def test_a_secret_stands_in_no_argument(text: str, brings_a_file: bool) -> None:
+    """libguestfs hands `main` and `begin` over as arguments, and all programs of the image see those."""
+    secret = f"s3cret'{text}"
+    operations: tuple[Operation, ...] = (
+        Write(secret, "/etc/key"),
+        Run("cat $FILES/key", files={"a": "/srv/key"} if brings_a_file else {}, contents={"key": secret}),
+        Run(f"echo {secret}"),
+    )
+    plain = StepOperations(1, "run", "1 (run)", (Run("true"),))
+    step = StepOperations(2, "step", "2 (step)", operations, None, frozenset({secret}))
+    commands = render([plain, step], REPORT, grow=False, network=False, sizes=SIZES)
+    assert {name for name, content in commands.files.items() if "s3cret" in content} == {
+        "staged/scripts/0002",
+        "staged/files/0003/key",
+        "staged/scripts/0004",
+    }
+    assert not any("s3cret" in line for line in commands.lines)
 
 
 def test_numbers_lead_back_to_steps() -> None:
@@ -173,8 +223,8 @@ def test_what_is_missing_is_named() -> None:
 
 
 MAINS = [
-    guest_scripts.Main("", "", ("scripts",), grow=True, network=True, runs=True, private=True),
-    guest_scripts.Main("", "", runs=False),
+    guest_scripts.Main("", "", ("scripts",), grow=True, network=True, private=True),
+    guest_scripts.Main("", ""),
 ]
 SCRIPTS = [
     guest_scripts.begin_script(REPORT, staging=True, grow=True),
