@@ -203,8 +203,8 @@ removed_files:
   sample:
     - /var/lib/goldsmith/logs/noble-base-5c4b3a29.log
 removed_payloads:
-  description: How many files that steps had put into images O(age) did not keep. They are not named, because their names
-    are digests of what may be a secret.
+  description: How many files that steps had put into images O(age) did not keep. They are not named, because their
+    names are digests of what may be a secret.
   returned: O(state=pruned)
   type: int
   sample: 3
