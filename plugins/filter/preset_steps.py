@@ -4,17 +4,22 @@
 
 from __future__ import annotations
 
+import posixpath
 import typing as t
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.parsing.convert_bool import boolean
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.parse import parse_steps
 
 DOCUMENTATION = r"""
 name: preset_steps
 short_description: The steps of presets, in one list
 version_added: 0.1.0
 author: The goldsmith.kvm authors (@goldsmith-kvm)
+positional: file
 description:
   - Puts the steps of presets of the role P(goldsmith.kvm.golden_image#role) one behind the other, as
     M(goldsmith.kvm.image_customize) takes them.
@@ -25,6 +30,12 @@ options:
     type: list
     elements: dict
     required: true
+  file:
+    description:
+      - Path of the file that holds the preset. Where it is given, every key and every step is checked, and an error
+        names the preset and its file.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -48,11 +59,46 @@ _value:
 """
 
 
-def preset_steps(presets: t.Any) -> list[t.Any]:
+_KEYS = ("steps", "requires")
+
+
+def preset_steps(presets: t.Any, file: str = "") -> list[t.Any]:
     """All steps of these presets, in order."""
     if isinstance(presets, (str, Mapping)) or not hasattr(presets, "__iter__"):
         raise AnsibleFilterError("preset_steps takes a list of presets. Write it as [preset]")
-    return [step for preset in presets for step in _steps(preset)]
+    try:
+        steps = [step for preset in presets for step in _steps(preset)]
+        if file:
+            _check(presets, steps)
+    except (AnsibleFilterError, BadRequestError) as error:
+        if not file:
+            raise
+        name = posixpath.splitext(posixpath.basename(file))[0]
+        raise AnsibleFilterError(f"preset {name} ({file}): {error}") from error
+    return steps
+
+
+def _check(presets: Iterable[Mapping[str, t.Any]], steps: list[t.Any]) -> None:
+    unknown = sorted({str(key) for preset in presets for key in preset if key not in _KEYS})
+    if unknown:
+        raise BadRequestError(f"a preset has no {', '.join(unknown)}", f"There are {', '.join(_KEYS)}")
+    _check_requirements([entry for preset in presets for entry in _listed(preset.get("requires", []))])
+    parse_steps(steps)
+
+
+def _listed(requires: t.Any) -> list[t.Any]:
+    if not isinstance(requires, (list, tuple)):
+        raise BadRequestError("requires is not a list", "Write a list of dictionaries with that and fail_msg")
+    return list(requires)
+
+
+def _check_requirements(requires: list[t.Any]) -> None:
+    for entry in requires:
+        if not isinstance(entry, Mapping) or "that" not in entry or not set(entry) <= {"that", "fail_msg"}:
+            raise BadRequestError(
+                "an entry of requires is not a dictionary with that, and fail_msg if you like",
+                'Write it as {that: "{{ your_condition }}", fail_msg: what to do}',
+            )
 
 
 def _steps(group: t.Any) -> Iterator[t.Any]:

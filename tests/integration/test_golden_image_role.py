@@ -184,7 +184,6 @@ def fixture_site(tmp_path: Path) -> Path:
         "roles/site/presets/base.yml": "steps: [{hostname: {name: from-the-role}}]\n",
         "presets/base.yml": "steps: [{hostname: {name: from-the-playbook}}]\n",
         "presets/local.yml": "steps: [{hostname: {name: local}}]\n",
-        "presets/broken.yml": "packages: {install: [nginx]}\n",
     }.items():
         (tmp_path / "site" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "site" / name).write_text(content)
@@ -221,11 +220,43 @@ def test_the_nearest_preset_of_a_name_counts(
     assert re.findall(r"from-the-\w+", planned.output)[0] == found
 
 
-def test_a_preset_without_steps(variables: dict[str, t.Any], site: Path) -> None:
-    given = {**variables, "golden_image_presets": ["broken"]}
+@pytest.mark.parametrize(
+    ("preset", "said"),
+    [
+        ("", "a preset is a dictionary whose steps is a list, and this one is not"),
+        ("steps: [{packages: {install: [vim]}}, {pakages: {}}]", "steps[1].pakages (step 2) is not a kind of step"),
+        ("steps: [{when: '{{ nowhere_set }}', steps: []}]", "'nowhere_set' is undefined"),
+        ("- packages: {install: [nginx]}", "a preset is a dictionary with steps"),
+        ("steps: [a: b: c", "a preset is a dictionary with steps"),
+    ],
+)
+def test_a_wrong_preset_is_refused_before_anything_is_fetched(
+    variables: dict[str, t.Any], site: Path, tmp_path: Path, preset: str, said: str
+) -> None:
+    (site / "presets" / "broken.yml").write_text(f"{preset}\n")
+    given = {**variables, "golden_image_presets": ["local", "broken"]}
     plays = [{"hosts": "localhost", "gather_facts": False, "roles": ["site"], "vars": given}]
-    with pytest.raises(AssertionError, match="a preset is a dictionary whose steps is a list, and this one is not"):
+    with pytest.raises(AssertionError) as caught:
         run_plays(plays, directory=site)
+    shown = re.sub(r"\s+", " ", str(caught.value))
+    assert said in shown
+    assert f"The preset broken cannot be used. Correct {site}/presets/broken.yml; a preset is a dictionary" in shown
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_requirement_without_a_message_names_its_preset(variables: dict[str, t.Any], site: Path) -> None:
+    (site / "presets" / "local.yml").write_text("{requires: [{that: '{{ 1 > 2 }}'}], steps: []}\n")
+    plays = [{"hosts": "localhost", "gather_facts": False, "roles": ["site"], "vars": variables}]
+    with pytest.raises(AssertionError) as caught:
+        run_plays(plays, "-e", '{"golden_image_presets": ["local"]}', directory=site)
+    said = f"The preset local requires something that is not so: see requires in {site}/presets/local.yml"
+    assert said in re.sub(r"\s+", " ", str(caught.value))
+
+
+def test_a_preset_is_named_once(variables: dict[str, t.Any]) -> None:
+    said = "An image has a preset more than once: base, base. Name each once"
+    assert said in refused({**variables, "golden_image_presets": ["base", "base"]})
+    assert said in refused({**variables, "golden_image_images": [{"presets": ["base", "base"]}]})
 
 
 def test_variables_of_presets() -> None:

@@ -69,3 +69,27 @@ def test_what_is_no_preset_is_refused(presets: t.Any, said: str) -> None:
 @pytest.mark.parametrize("entry", ["packages", None, {"pakages": {}}, []])
 def test_what_is_no_step_is_left_to_the_module(entry: t.Any) -> None:
     assert preset_steps([{"steps": [entry]}]) == [entry]
+
+
+@pytest.mark.parametrize(
+    ("preset", "said"),
+    [
+        ({}, "a preset is a dictionary whose steps is a list"),
+        ({"steps": [], "name": "a"}, "a preset has no name. There are steps, requires"),
+        ({"steps": [{"pakages": {}}]}, r"steps\[0\].pakages \(step 1\) is not a kind of step; packages is"),
+        ({"steps": ["packages"]}, r"steps\[0\] \(step 1\) is not a dictionary"),
+        ({"steps": [], "requires": {"that": True}}, "requires is not a list"),
+        ({"steps": [], "requires": [{"fail_msg": "a"}]}, "an entry of requires is not a dictionary with that"),
+        ({"steps": [], "requires": [{"that": True, "msg": "a"}]}, "an entry of requires is not a dictionary with that"),
+    ],
+)
+def test_a_preset_of_a_file_is_checked(preset: t.Any, said: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=rf"preset web \(/site/presets/web.yml\): .*{said}"):
+        preset_steps([preset], file="/site/presets/web.yml")
+
+
+def test_a_right_preset_of_a_file_is_left_as_it_is() -> None:
+    steps = [{"packages": {"install": ["chrony"]}}, {"when": True, "steps": [{"hostname": {"name": "a"}}]}]
+    preset = {"steps": steps, "requires": [{"that": True}, {"that": "a", "fail_msg": "b"}]}
+    assert preset_steps([preset], file="/site/web.yml") == preset_steps([preset])
+    assert preset_steps([{"steps": []}], file="/site/web.yml") == []
