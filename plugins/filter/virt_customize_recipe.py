@@ -51,11 +51,15 @@ def virt_customize_recipe(text: t.Any, kind: str = AUTO, source: str = "") -> t.
         raise AnsibleFilterError("virt_customize_recipe: what is to be converted has to be text")
     # Lookups mark their texts, and every piece of them, as not to be trusted. What is made of it is marked again below.
     text, source = json.loads(json.dumps([text, source]))
+    where = f"{source}: " if source else ""
+    if "\0" in text:
+        raise AnsibleFilterError(
+            f"{where}what is to be converted is not text. Give a script, a command line or a commands file"
+        )
     files = _BesideSource(os.path.dirname(source)) if source else None
     try:
         made = convert(text, kind, files)
     except BadRequestError as error:
-        where = f"{source}: " if source else ""
         raise AnsibleFilterError(f"{where}{error}") from error
     recipes = [
         {"image": recipe.image, "options": dict(recipe.options), "steps": list(recipe.steps)} for recipe in made.recipes

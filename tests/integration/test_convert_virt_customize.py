@@ -165,6 +165,9 @@ def test_the_example_of_the_filter() -> None:
         (["source=site", "dest=x.yml"], "site is not a file. Name the file to convert by -e source=FILE"),
         (["source=build.sh", "dest=ops.pub"], "ops.pub exists. Choose another dest, or say -e overwrite=true"),
         (["source=harden.sh", "dest=x.yml"], "harden.sh: there is no virt-customize command in the text."),
+        (["source=build.sh", "dest=x.yml", "kind=foo"], "kind is foo, and has to be auto, command or commands_file"),
+        (["source=build.sh", "dest=bin"], "bin is a directory. Name the file to write by -e dest=FILE"),
+        (["source=noble.qcow2", "dest=x.yml"], " is not text. "),
         (["source=open.sh", "dest=x.yml"], "open.sh: line 2: what ' begins there does not end."),
     ],
 )
@@ -174,6 +177,14 @@ def test_what_cannot_be_converted_is_refused(directory: Path, arguments: list[st
         converted(directory, *arguments)
     assert says in re.sub(r"\s+", " ", str(caught.value))
     assert not (directory / "x.yml").exists()
+
+
+def test_the_cause_comes_first(directory: Path) -> None:
+    with pytest.raises(AssertionError) as caught:
+        converted(directory, "source=harden.sh", "dest=x.yml")
+    last = re.sub(r"\s+", " ", str(caught.value)).rpartition("TASK [Say what is wrong]")[2]
+    assert f"{directory}/harden.sh: there is no virt-customize command" in last
+    assert "Finalization" not in last
 
 
 class _Files(Files):

@@ -31,7 +31,7 @@ class Building:
         self.operations = 0
         self.used: list[tuple[Expansion, Place]] = []
         """What the shell would have expanded in what the recipe holds."""
-        self._place = place
+        self.place = place
         self._turning = Turning(files)
         self._steps: Steps = []
         self._passwords: Steps = []
@@ -92,7 +92,7 @@ class Building:
             self._options["network"] = False
         elif len(self._networks) > 1:
             cause = "some of the calls have the network and some have not; the recipe's steps have it"
-            self.remark(LOOK_AT, self._place, "--no-network", cause)
+            self.remark(LOOK_AT, self.place, "--no-network", cause)
         self._say_where_files_are()
         # virt-customize sets passwords when all else is done, also for users that its other operations make.
         steps = [*_merged(self._steps), *self._passwords]
@@ -106,7 +106,7 @@ class Building:
     def _hash_by(self, argument: Argument) -> None:
         method = argument.value.literal or ""
         try:
-            parse_steps([{"password": {"user": "root", "password": "x", "method": method}}])
+            parse_steps([{"password": {"user": "root", "password": "any password", "method": method}}])
             self._method = method
         except BadRequestError:
             cause = "the step password does not hash so; it does as the image's own system does"

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..common.errors import BadRequestError
 from . import commands_file, options, surroundings
 from .building import Building
 from .commands import Command, assigned, commands, environment
-from .model import LOOK_AT, NOT_NEEDED, NOT_TURNED, Conversion, Files, NoFiles, Place, Remark
+from .model import LOOK_AT, NOT_NEEDED, NOT_TURNED, Conversion, Files, NoFiles, Place, Recipe, Remark
 from .options import Argument
 from .subject import of_option, of_word
 from .text import Text
@@ -26,6 +26,8 @@ KINDS = (AUTO, COMMAND, COMMANDS_FILE)
 
 _IN_PLACE = "virt-customize changes the image; a build reads the base, and publishes a new image beside it"
 _IN_PLACE_WAY = "Give the publisher's image as base, such as what goldsmith.kvm.image_fetch returns"
+_NO_STEPS = "no step came of this command, so there is no task for it"
+_NO_STEPS_WAY = "See what is said about its operations, and write the task if one is needed"
 _COMPOUNDS = {
     "for": ("it is done once for each round of a loop", "Loop over the task"),
     "while": ("it is done once for each round of a loop", "Loop over the task"),
@@ -105,7 +107,7 @@ class _Converter:
 
     def conversion(self) -> Conversion:
         buildings = list(self._buildings.values())
-        recipes = tuple(building.recipe() for building in buildings)
+        recipes = tuple(self._recipes(buildings))
         if not any(building.operations for building in buildings):
             raise BadRequestError("there is no operation in the text", "Give the whole command, or the commands file")
         remarks = self._remarks + [remark for building in buildings for remark in building.remarks]
@@ -114,6 +116,15 @@ class _Converter:
         variables, about_variables = self._variables.resolve(used, secrets)
         remarks += about_variables
         return Conversion(recipes, variables, tuple(sorted(remarks, key=lambda remark: remark.place.line)))
+
+    def _recipes(self, buildings: Sequence[Building]) -> Iterator[Recipe]:
+        """Those that do something; a task without steps would build a copy of the base."""
+        for building in buildings:
+            recipe = building.recipe()
+            if recipe.steps:
+                yield recipe
+            else:
+                building.remark(NOT_TURNED, building.place, "virt-customize", _NO_STEPS, _NO_STEPS_WAY)
 
     def _note(self, command: Command) -> None:
         """Remember what a command assigns."""

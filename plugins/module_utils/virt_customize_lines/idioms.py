@@ -33,6 +33,11 @@ _HINTS = {
     "hostnamectl": ("hostname", ""),
     "netplan": ("netplan", ""),
 }
+_IN_STEP = "Take it from a file of Ansible Vault, by a step that may hold a secret, such as password or template"
+_IN_SECRETS = (
+    "Take it from a file of Ansible Vault by the option secrets of the step run_command, such as secrets: {TOKEN: "
+    "'{{ vault_token }}'}, and write $TOKEN in the command"
+)
 _NO_SERVICE = re.compile(r"\b(start|restart|reload|reload-or-restart|stop|daemon-reload)\b|--now\b")
 
 
@@ -102,7 +107,7 @@ def remarks(operation: Operation) -> Iterator[tuple[str, str]]:
     if operation.name in ("run-command", "firstboot-command", "write", "append-line", "edit") and holds_secret(text):
         yield (
             "it may hold a secret, which would stand in the recipe and in the build record",
-            "Take it from a file of Ansible Vault, by a step that may hold a secret, such as password or template",
+            _IN_SECRETS if operation.name == "run-command" else _IN_STEP,
         )
 
 

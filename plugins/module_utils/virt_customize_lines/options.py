@@ -47,6 +47,7 @@ class Told:
 
 
 _SELINUX = "images of Debian and Ubuntu have no SELinux labels"
+_SELINUX_WAY = "Nothing is to be done for these; bases of other distributions are not customised"
 _ENCRYPTED = Told(
     True, NOT_TURNED, "bases whose disk is encrypted are not customised", "Start from an image that is not encrypted"
 )
@@ -73,9 +74,9 @@ TOLD = {
     "keys-from-stdin": Told(False, NOT_TURNED, _ENCRYPTED.cause, _ENCRYPTED.way_out),
     "no-logfile": Told(False, NOT_NEEDED, "a build leaves no log in the image"),
     "no-selinux-relabel": Told(False, NOT_NEEDED, _SELINUX),
-    "selinux-relabel": Told(False, NOT_NEEDED, _SELINUX),
-    "selinux-relabel-at-boot": Told(False, NOT_NEEDED, _SELINUX),
-    "selinux-relabel-exclude": Told(True, NOT_NEEDED, _SELINUX),
+    "selinux-relabel": Told(False, NOT_TURNED, _SELINUX, _SELINUX_WAY),
+    "selinux-relabel-at-boot": Told(False, NOT_TURNED, _SELINUX, _SELINUX_WAY),
+    "selinux-relabel-exclude": Told(True, NOT_TURNED, _SELINUX, _SELINUX_WAY),
     "sm-attach": Told(True, NOT_TURNED, _SUBSCRIPTION),
     "sm-credentials": Told(True, NOT_TURNED, _SUBSCRIPTION),
     "sm-register": Told(False, NOT_TURNED, _SUBSCRIPTION),

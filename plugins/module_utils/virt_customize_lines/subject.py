@@ -16,17 +16,30 @@ _GIVEN = re.compile(
     r"|chpasswd|useradd\b.*\s(?:-p|--password)\b",
     re.IGNORECASE,
 )
+# What programs send to prove who they are: a header, an option of curl or wget, a URL with a password, or a key by its
+# look. A value that the shell is to put in is none.
+_CREDENTIAL = re.compile(
+    r"\b(?:authorization\s*:\s*\w+|bearer)\s+[\w.~+/=-]{3,}"
+    r"|\bauthorization\s*:\s*(?!(?:bearer|basic|token)\b)[^\s$\"']"
+    r"|(?:^|\s)(?:-u\s*|--user[\s=]|--proxy-user[\s=])[\"']?(?!\d+:\d+\b)[^\s:$\"'/]+:[^\s:$\"'/]"
+    r"|\b[a-z][a-z0-9+.-]*://[^\s/:@$]+:[^\s/@$]+@"
+    r"|--(?:http-|ftp-|proxy-)?password[\s=][\"']?[^\s$\"']"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}|sk-[\w-]{20,}"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,})",
+    re.IGNORECASE,
+)
 _LONGEST = 72
 
 
 def holds_secret(text: str) -> bool:
     """Whether a secret stands in a text, as far as one can see."""
-    return bool(_GIVEN.search(text))
+    return bool(_GIVEN.search(text) or _CREDENTIAL.search(text))
 
 
 def may_hold_secret(text: str) -> bool:
     """Whether a text is better not shown."""
-    return bool(_SECRET.search(text))
+    return bool(_SECRET.search(text) or _CREDENTIAL.search(text))
 
 
 def of_operation(operation: Operation) -> str:

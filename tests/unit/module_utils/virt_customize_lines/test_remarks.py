@@ -167,6 +167,44 @@ def test_a_secret_in_a_file_is_seen(value: str, told: bool) -> None:
     assert bool([remark for remark in found if "secret" in remark.cause]) is told
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("curl -H 'Authorization: Bearer hunter2' https://example.com/", True),
+        ("curl -H 'authorization: hunter2' https://example.com/", True),
+        ("curl https://example.com/?token=hunter2", True),
+        ("enrol password=hunter2", True),
+        ("curl -u ops:hunter2 https://example.com/", True),
+        ("curl --user 'ops:hunter2' https://example.com/", True),
+        ("curl https://ops:hunter2@example.com/", True),
+        ("wget --password=hunter2 https://example.com/", True),
+        ("login ghp_hunter2hunter2hunter2hunter2", True),
+        ("login AKIAIOSFODNN7EXAMPLE", True),
+        ('curl -H "Authorization: Bearer $TOKEN" https://example.com/', False),
+        ("curl -u ops https://example.com/", False),
+        ("chown -R www-data:www-data /srv", False),
+        ("id -u root", False),
+        ("curl https://example.com:8080/a@b", False),
+        ("ssh -o User=git git@example.com:a", False),
+        ("docker run -u 1000:1000 a", False),
+        ("echo basic auth", False),
+    ],
+)
+def test_a_secret_in_a_command_is_seen(command: str, told: bool) -> None:
+    found, steps = of_arguments("--run-command", command)
+    about = [remark for remark in found if "may hold a secret" in remark.cause]
+    assert (bool(about), steps) == (told, 1)
+    assert all("option secrets of the step run_command" in remark.way_out for remark in about)
+    assert "hunter2" not in str(found)
+
+
+def test_a_command_of_which_nothing_came_is_no_task() -> None:
+    made = convert(f"{BASE} --hostname a_b\nvirt-customize -a /srv/b.qcow2 --touch /x")
+    assert [recipe.image for recipe in made.recipes] == ["/srv/b.qcow2"]
+    assert [remark.kind for remark in made.remarks if "no step came of" in remark.cause] == [NOT_TURNED]
+    assert convert(f"{BASE} --hostname a_b").recipes == ()
+
+
 def test_every_step_that_is_recommended_is_there() -> None:
     assert {step for step, dummy in idioms._HINTS.values()} <= set(KINDS)
 
