@@ -161,7 +161,7 @@ def test_compliance(apply: Apply, tmp_path: Path) -> None:
     assert {"auditd", "audispd-plugins", "aide", "aide-common", "lynis"} <= installed(root)
     assert enabled(root, "auditd.service")
     assert enabled(root, "dailyaidecheck.timer", "timers.target")
-    for name in ("50-compliance", "60-privileged", "99-finalize"):
+    for name in ("12-cont-fail", "50-compliance", "60-privileged", "99-finalize"):
         assert owner(root, f"etc/audit/rules.d/{name}.rules") == ("0640", "root", "root")
 
     assert not (root / "var/lib/aide.db").exists()
@@ -173,6 +173,10 @@ def test_compliance(apply: Apply, tmp_path: Path) -> None:
         assert owner(root, name) == ("0644", "root", "root")
     assert (root / "etc/sysctl.d/96-compliance-site.conf").read_text() == "net.ipv4.ip_forward = 1\n"
     assert "net.ipv4.ip_forward = 0\n" in (root / "etc/sysctl.d/95-compliance.conf").read_text()
+    # augenrules joins the files by name; `-c` counts for the rules that come after it.
+    rules = sorted((root / "etc/audit/rules.d").glob("[0-9]*.rules"))
+    joined = [line for path in rules for line in path.read_text().splitlines() if line[:1] == "-"]
+    assert (joined[0], joined[-1]) == ("-c", "-e 2")
     assert {"audit=1", "audit_backlog_limit=8192", "console=ttyS0"} <= set(booted(root))
     assert not any(name.startswith(("etc/cloud/", "tmp/", "run/")) for name in written(tmp_path))
     assert list(root.glob("etc/ssh/ssh_host_*")) == []
@@ -205,6 +209,14 @@ def test_kernel_of_another_flavour_beside_the_others(apply: Apply) -> None:
         "console=tty1",
         "console=ttyS0",
     ]
+
+
+def test_the_image_s_sysctl_filters_strictly_on_every_interface(apply: Apply) -> None:
+    chroot = apply("compliance")
+    (chroot.root / "usr/lib/sysctl.d/50-default.conf").write_text("net.ipv4.conf.*.rp_filter = 2\n")
+    chroot.apply([{"run_command": {"command": "sysctl --dry-run --system 2>&1"}}])
+    said = [line for line in chroot.output[-1].splitlines() if line.startswith("net.ipv4.conf.lo.rp_filter")]
+    assert said[-1:] == ["net.ipv4.conf.lo.rp_filter = 1"]
 
 
 def test_ssh_server_takes_what_compliance_sets(apply: Apply) -> None:
