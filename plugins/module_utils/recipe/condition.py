@@ -75,7 +75,24 @@ def parse_condition(written: Mapping[str, t.Any]) -> Condition:
             )
     if not distributions and not comparisons:
         raise BadRequestError("condition says nothing", "Give distribution, version, or both")
-    return Condition(distributions, tuple(comparisons))
+    condition = Condition(distributions, tuple(comparisons))
+    if not _can_hold(condition):
+        raise BadRequestError(
+            f"no version is as version says: {written['version']!r}",
+            "Write comparisons that can hold together, such as '>=22.04,<25'",
+        )
+    return condition
+
+
+def _can_hold(condition: Condition) -> bool:
+    """Whether any version fulfils all comparisons: between two that are named, all are alike."""
+    named = ["0", *(version for dummy, version in condition.comparisons)]
+    length = max(version.count(".") for version in named) + 1
+    following = [version + ".0" * (length - version.count(".") - 1) + ".1" for version in named]
+    return any(
+        all(_compare(candidate, operator, version) for operator, version in condition.comparisons)
+        for candidate in [*named, *following]
+    )
 
 
 def _compare(left: str, operator: str, right: str) -> bool:

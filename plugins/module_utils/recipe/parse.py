@@ -16,6 +16,7 @@ from ..common.errors import BadRequestError
 from .condition import CONDITION_SPEC, Condition, parse_condition
 from .model import Options, Step, StepKind, undocumented
 from .registry import KINDS
+from .secrecy import require_secrecy
 
 _HALF_CHARACTER = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
 
@@ -60,7 +61,9 @@ def parse_steps(written: t.Any) -> tuple[Step, ...]:
     """Check every step; raises BadRequestError that names the place, as in ``steps[2].user.nmae (step 3)``."""
     if not isinstance(written, (list, tuple)):
         raise BadRequestError("steps is not a list", "Write a list of steps, each a dictionary with one key")
-    return tuple(_parse(index, entry) for index, entry in enumerate(written, start=1))
+    steps = tuple(_parse(index, entry) for index, entry in enumerate(written, start=1))
+    require_secrecy(steps)
+    return steps
 
 
 def _parse(index: int, entry: t.Any) -> Step:
@@ -119,8 +122,10 @@ def _condition(place: str, index: int, written: t.Any) -> Condition | None:
     version = written.get("version")
     if version is not None and not isinstance(version, str):
         raise BadRequestError(
-            f"{place}.version (step {index}) has to be text and is {version!r}",
-            "Quote it: YAML takes 24.10 for the number 24.1",
+            f"{place}.version (step {index}) has to be text and is {_shape(version)}",
+            "Write the comparisons in one text, such as '>=12,<14'"
+            if isinstance(version, (Mapping, list, tuple))
+            else "Quote it: YAML takes 24.10 for the number 24.1",
         )
     given = {name: value for name, value in written.items() if value is not None}
     result = ArgumentSpecValidator(undocumented(CONDITION_SPEC)).validate(given)
@@ -160,11 +165,14 @@ def _checked(index: int, kind: StepKind, options: t.Any) -> Options:
 
 def _refuse_structures(place: str, value: t.Any, spec: Mapping[str, t.Any]) -> None:
     """Refuse for a text what YAML or Jinja has made something else, which Ansible would turn into Python's spelling."""
+    if spec["type"] == "dict" and not isinstance(value, (Mapping, str)):
+        # Not what it is: there may be a secret in it.
+        raise BadRequestError(f"{place} has to be a dictionary", "Write it as {NAME: value}")
     if spec["type"] != "str" or "choices" in spec:
         return
     if isinstance(value, (Mapping, list, tuple)):
         raise BadRequestError(
-            f"{place} is a {'dictionary' if isinstance(value, Mapping) else 'list'} and has to be text",
+            f"{place} is {_shape(value)} and has to be text",
             "Make text of it with a filter such as to_nice_json or to_nice_yaml; text that only looks like this, and "
             "was read so by ansible-core before 2.19, stays text with the filter string",
         )
@@ -195,5 +203,14 @@ def _there_is(names: Iterable[str]) -> str:
     return f"There are {', '.join(names)}"
 
 
+def _shape(value: t.Any) -> str:
+    if isinstance(value, Mapping):
+        return "a dictionary"
+    return "a list" if isinstance(value, (list, tuple)) else repr(value)
+
+
 def _example(kind: StepKind) -> str:
-    return ", ".join(f"{name}: …" for name, spec in kind.options.items() if spec.get("required")).join("{}")
+    """Options without which the step would be refused, or the first that it has."""
+    needed = [name for name, spec in kind.options.items() if spec.get("required")]
+    needed += [names[0] for names in kind.rules.get("required_one_of", ())]
+    return ", ".join(f"{name}: …" for name in needed or list(kind.options)[:1]).join("{}")

@@ -10,10 +10,11 @@ from . import Place
 
 DIRECTORY = "/srv/promises/run_command"
 ODD = "-x 'a' \"$HOME\" `id`\nä"
+SECRET = 'it\'s "not" $TOLD `id`\nö'
 
 
 def steps(place: Place) -> list[dict[str, t.Any]]:
-    variables = {"environment": {"PLAIN": ODD, "NUMBER": 14.2}, "secrets": {"TOKEN": ODD}}
+    variables = {"environment": {"PLAIN": ODD, "NUMBER": 14.2}, "secrets": {"TOKEN": SECRET}}
     return [
         {
             "run_command": {
@@ -36,4 +37,4 @@ def steps(place: Place) -> list[dict[str, t.Any]]:
 def check(root: Path) -> None:
     assert (root / DIRECTORY[1:] / "plain").is_file()
     assert (root / DIRECTORY[1:] / ODD).read_text() == ""
-    assert (root / DIRECTORY[1:] / "variables").read_text() == f"{ODD}|14.2|{ODD}|"
+    assert (root / DIRECTORY[1:] / "variables").read_text() == f"{ODD}|14.2|{SECRET}|"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ...common.errors import BadRequestError
 from ..model import Options, StepKind
 from ..operations import Operation, Write
 from ..values import (
@@ -21,6 +22,9 @@ from ..values import (
 def _check(options: Options) -> Options:
     if "secret_content" in options:
         require_in_image(options, "secret_content")
+    for option in ("content", "secret_content"):
+        if "\0" in options.get(option, ""):
+            raise BadRequestError(f"{option} has a NUL byte", "Put a file that is not text in by a step upload")
     return {**checked_file(options), "dest": file_path("dest", options["dest"])}
 
 

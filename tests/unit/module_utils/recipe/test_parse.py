@@ -68,6 +68,21 @@ def test_as_ansible_hands_them_to_the_module(name: str) -> None:
         ([{"disable_unattended_upgrades": {"now": True}}], "It has none: write `disable_unattended_upgrades: {}`"),
         ([{"disable_unattended_upgrades": None}], "is not a dictionary. Write its options, such as"),
         ([{"hostname": "golden"}], "steps[0].hostname (step 1) is not a dictionary. Write its options, such as"),
+        ([{"run_command": "ls -l"}], "Write its options, such as `run_command: {command: …}`"),
+        ([{"packages": "nginx"}], "Write its options, such as `packages: {install: …}`"),
+        (
+            [{"run_command": {"command": "a", "secrets": ["A"]}}],
+            "steps[0].run_command.secrets (step 1) has to be a dictionary. Write it as {NAME: value}",
+        ),
+        (
+            [{"condition": {"version": ["12", "13"]}, "hostname": {"name": "a"}}],
+            "version (step 1) has to be text and is a list. Write the comparisons in one text, such as '>=12,<14'",
+        ),
+        (
+            [{"condition": {"version": ">13,<12"}, "hostname": {"name": "a"}}],
+            "steps[0].condition (step 1): no version is as version says: '>13,<12'. Write comparisons that can",
+        ),
+        ([{"write": {"dest": "/a", "content": "a\0"}}], "steps[0].write (step 1): content has a NUL byte. Put a file"),
         ([{"hostname": {}}], "steps[0].hostname (step 1): missing required arguments: name"),
         ([{"write": {"dest": "/a", "content": {"a": [1]}}}], "content (step 1) is a dictionary and has to be text"),
         ([{"write": {"dest": "/a", "content": [1]}}], "steps[0].write.content (step 1) is a list and has to be text"),

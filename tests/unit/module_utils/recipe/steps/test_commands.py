@@ -32,6 +32,7 @@ LOCAL = {"network": False}
 @few
 @given(names, values, values)
 def test_variables_and_directories_are_what_they_say(name: str, plain: str, secret: str) -> None:
+    secret = f"hunter2{secret}"
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, name).mkdir()
         asked = {
@@ -154,7 +155,7 @@ def test_passwords_that_are_refused(options: dict[str, t.Any], cause: str) -> No
 
 
 def test_a_method_that_the_image_does_not_know(tmp_path: Path) -> None:
-    script = rendered("password", {"user": "root", "password": "x", "method": "yescrypt"}).script
+    script = rendered("password", {"user": "root", "password": "hunter2", "method": "yescrypt"}).script
     (tmp_path / "chpasswd").write_text("#!/bin/sh\necho 'NONE DES MD5 SHA256 SHA512' >&2\n")
     (tmp_path / "chpasswd").chmod(0o755)
     environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "FILES": str(tmp_path)}

@@ -112,7 +112,7 @@ def test_a_key_is_injected_after_the_user_was_looked_for() -> None:
         ("user", {"name": "ops", "sudo": "password", "groups": ["adm"], "authorized_keys": [KEY]}),
         ("user", {"name": "app", "system": True, "uid": 900, "comment": "it's -x", "password_hash": HASH}),
         ("run_command", {"command": "for i in 1 2; do echo $i; done"}),
-        ("password", {"user": "root", "password": "x", "method": "sha512", "locked": False}),
+        ("password", {"user": "root", "password": "hunter2", "method": "sha512", "locked": False}),
         ("copy_in", {"src": "a", "dest": "/it's", "owner": "daemon"}),
         ("line_in_file", {"path": "/it's", "regexp": "x", "state": "absent"}),
         *((kind.name, options) for kind in KINDS.values() for options in examples(kind)),
