@@ -1405,7 +1405,9 @@ options:
             type: dict
           content:
             description:
-              - 'The same, as text: YAML, which is tried by the image''s own Python.'
+              - 'The same, as text: YAML, which is tried by the image''s own Python. C(datasource_list)
+                has to stand on one line there, without a comment, such as V(datasource_list:
+                [NoCloud, None]).'
             type: str
           secret_content:
             description:
