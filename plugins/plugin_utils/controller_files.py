@@ -80,6 +80,8 @@ class ControllerFiles:
             ) from None  # ansible-core would say the cause once more, in its own words
         if os.path.isdir(found) and not tree:
             raise BadRequestError(f"{label} is a directory: {found}", _SINGLE_FILE)
+        if not os.path.isdir(found) and not os.path.isfile(found):
+            raise BadRequestError(f"{label} is no regular file: {found}", "Name a file, not a pipe, socket or device")
         if not os.access(found, os.R_OK):
             raise BadRequestError(f"{label} cannot be read on the controller: {found}", "Look at its permissions")
         return found

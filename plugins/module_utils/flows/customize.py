@@ -18,6 +18,7 @@ from ..common.file_attributes import Attributes
 from ..common.host import Host
 from ..common.stages import Stages
 from ..engine import registry
+from ..engine.accel import device_reason
 from ..engine.model import Build
 from ..store.layout import Layout
 from ..store.published import Published, log_path, record_path
@@ -104,6 +105,11 @@ def _warn_of_obstacles(host: Host, layout: Layout, request: Request) -> None:
         registry.ENGINES[request.engine].preflight(host, build)
     except GoldsmithError as error:
         host.warn(f"the image cannot be built on this host as it is: {error}")
+    if request.workdir is not None and not os.path.isdir(request.workdir):
+        host.warn(f"the image cannot be built as it is asked: workdir is not a directory: {request.workdir}")
+    reason = device_reason() if request.accel == "kvm" else ""
+    if reason:
+        host.warn(f"the image cannot be built on this host with accel: kvm: {reason}")
     if host.which("qemu-img") is not None and os.path.isfile(request.base.path):
         inspect_base(host, request)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import typing as t
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,12 @@ from ..recipe.model import Step
 from ..recipe.parse import parse_steps, steps_argument_spec
 from ..store.golden import Golden
 from ..store.layout import DEFAULT_ROOT
+
+_BASE_KEYS = (
+    *("path", "digest", "size", "format", "virtual_size", "publisher", "product", "serial", "file_type", "release"),
+    *("version", "lineage", "arch", "stream", "name", "url", "published_digest", "proof", "current"),
+)
+"""What image_fetch and this module return as ``image``."""
 
 
 def customize_argument_spec() -> dict[str, t.Any]:
@@ -158,6 +165,18 @@ def _max_age(given: str) -> timedelta:
 
 
 def _base(given: Mapping[str, t.Any]) -> Base:
+    for key in given:
+        if key not in _BASE_KEYS:
+            near = difflib.get_close_matches(str(key), _BASE_KEYS, n=1)
+            raise BadRequestError(
+                f"base.{key} is not a key of base{f'; {near[0]} is' if near else ''}",
+                "Give path, digest, or what goldsmith.kvm.image_fetch returned as image",
+            )
+    serial = str(given.get("serial") or "")
+    if "/" in serial or ".." in serial:
+        raise BadRequestError(
+            f"base.serial has a slash or `..` in it: {serial!r}", "Give one such as 20260905, or leave it out"
+        )
     path = given.get("path")
     if path is None and "path" in given:
         return Base("", "", given)
