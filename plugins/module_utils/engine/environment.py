@@ -34,9 +34,27 @@ def require_plain_path(disk: str) -> None:
         )
 
 
-def default_smp() -> int:
+def default_smp(accelerator: str) -> int:
     """Virtual CPUs of an appliance for which nobody asked for a number."""
-    return min(_SMP, len(os.sched_getaffinity(0)))
+    cpus = len(os.sched_getaffinity(0))
+    return choose_smp(cpus, _running() if accelerator == "tcg" else 0)
+
+
+def choose_smp(cpus: int, running: int) -> int:
+    """As many as are free, of which more than :data:`_SMP` are of no use.
+
+    Without KVM a CPU that waits for another runs all the time: on a busy host two are slower than one.
+    """
+    return max(1, min(_SMP, cpus - running))
+
+
+def _running() -> int:
+    """How many processes run on this host at the moment, beside this one."""
+    try:
+        with open("/proc/loadavg", encoding="ascii") as file:
+            return int(file.read().split()[3].partition("/")[0]) - 1
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def launch_environ(host: Host, workdir: str, accelerator: str, network: bool) -> dict[str, str]:

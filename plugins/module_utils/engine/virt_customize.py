@@ -90,7 +90,7 @@ def _apply(host: Host, build: Build, accelerator: str, mask: Mask) -> Report:
     disk.create(path)
     try:
         done = host.run(
-            _argv(program, build, network),
+            _argv(program, build, accelerator, network),
             environ=environment.launch_environ(host, build.workdir, accelerator, network),
             cwd=build.workdir,
             stdin="",
@@ -144,14 +144,14 @@ def _wants_network(build: Build) -> bool:
     )
 
 
-def _argv(program: str, build: Build, network: bool) -> list[str]:
+def _argv(program: str, build: Build, accelerator: str, network: bool) -> list[str]:
     argv = [program, "--format", "qcow2", "-a", os.path.abspath(build.disk), "--format", "raw", "-a", _REPORT]
     argv += ["--commands-from-file", _COMMANDS, "--no-logfile", "--network" if network else "--no-network"]
     # There are none, and nobody at a terminal is asked for one.
     argv.append("--keys-from-stdin")
     if build.memsize:
         argv += ["--memsize", str(build.memsize)]
-    return [*argv, "--smp", str(build.smp or environment.default_smp())]
+    return [*argv, "--smp", str(build.smp or environment.default_smp(accelerator))]
 
 
 def _upload_bytes(commands: Commands) -> int:
