@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 Steps = list[dict[str, t.Any]]
 UBUNTU = """\
 Types: deb
-URIs: http://nova.clouds.archive.ubuntu.com/ubuntu/ http://archive.ubuntu.com/ubuntu https://example.com/ubuntu/
+uris:http://nova.clouds.archive.ubuntu.com/ubuntu/ http://archive.ubuntu.com/ubuntu https://example.com/ubuntu/
 Suites: noble noble-updates
 Components: main
 
@@ -71,6 +71,9 @@ def write(chroot: Chroot, path: str, content: str) -> Path:
     [
         ({"install": ["nothing-of-this-name"]}, ["E: Unable to locate package nothing-of-this-name", "apt_repository"]),
         ({"install": ["goldsmith-hello=9"]}, ["E: Version '9' for 'goldsmith-hello' was not found", "apt_repository"]),
+        ({"install": ["goldsmith.hello"]}, ["E: Unable to locate package goldsmith.hello", "apt_repository"]),
+        ({"install": ["goldsmith-hell+"]}, ["E: Unable to locate package goldsmith-hell", "apt_repository"]),
+        ({"hold": ["goldsmith.hello"]}, ["Unable to locate package goldsmith.hello", "cannot be held"]),
         ({"hold": ["nothing-of-this-name"]}, ["Unable to locate package nothing-of-this-name", "cannot be held"]),
     ],
 )
@@ -172,7 +175,7 @@ def test_a_mirror_for_the_build_and_for_good(chroot: Chroot) -> None:
         ubuntu.read_text()
         == """\
 Types: deb
-URIs: https://mirror.example/a&b https://mirror.example/a&b https://example.com/ubuntu/
+uris:https://mirror.example/a&b https://mirror.example/a&b https://example.com/ubuntu/
 Suites: noble noble-updates
 Components: main
 

@@ -19,8 +19,10 @@ _PLAIN_PACKAGE = re.compile(_NAME)
 # What sources.list(5) can hold in one word, and apt.conf(5) in quotes.
 _URI = re.compile(r"[a-z][a-z0-9+.-]*:[!#$%&'()*+,./0-9:;=?@A-Z_a-z~\[\]-]+")
 
+# apt takes a name that no package has for a regular expression, unless told otherwise: aide.common, linux-image-6.1.
+LITERAL = "--option APT::Cmd::Pattern-Only=true"
 _APT_GET = (
-    "apt-get --quiet --assume-yes --option Dpkg::Use-Pty=0"
+    f"apt-get --quiet --assume-yes {LITERAL} --option Dpkg::Use-Pty=0"
     " --option Dpkg::Options::=--force-confdef --option Dpkg::Options::=--force-confold"
 )
 
@@ -117,7 +119,7 @@ def install(names: Sequence[str], *options: str, recommends: bool = False) -> st
     return f"""\
 {apt_get(*options, "install", "--", given, recommends=recommends)} || {{
     status=$?
-    if apt-get --simulate install -- {given} 2>&1 |
+    if apt-get {LITERAL} --simulate install -- {given} 2>&1 |
         grep -q '^E: \\(Unable to locate\\|Couldn.t find\\|Version \\|Release \\|Package .* has no installation\\)'
     then
         echo 'the repositories that the image knows do not have what apt-get names above: check how it is written,' \\

@@ -88,8 +88,10 @@ def _program(replaced: Mapping[str, str]) -> str:
     """
     marking, naming = "", ""
     for number, (archive, new) in enumerate(replaced.items(), start=1):
-        after = archive.count("(") + 2
-        marking += f"s#(^|[[:space:]])https?://{archive}/?([[:space:]]|$)#\\1\\x0{number}\\{after}#g\n" * 2
+        after = archive.count("(") + 3
+        marking += (
+            f"s#(^([Uu][Rr][Ii][Ss]:)?|[[:space:]])https?://{archive}/?([[:space:]]|$)#\\1\\x0{number}\\{after}#g\n" * 2
+        )
         escaped = new.replace("\\", "\\\\").replace("&", "\\&").replace("#", "\\#")
         naming += f"s#\\x0{number}#{escaped}#g\n"
     return f"/^[[:space:]]*#/!{{\n{marking}{naming}}}\n"

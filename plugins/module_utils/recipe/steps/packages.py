@@ -43,7 +43,7 @@ def _render(options: Options) -> tuple[Operation, ...]:
     if fetches:
         script += apt.UPDATE
     if options["unhold"]:
-        script += f"apt-mark unhold -- {shlex.join(options['unhold'])}\n"
+        script += f"apt-mark {apt.LITERAL} unhold -- {shlex.join(options['unhold'])}\n"
     for verb in ("remove", "purge"):
         if options[verb]:
             script += _remove(verb, options[verb])
@@ -85,7 +85,7 @@ done
 
 def _hold(names: Sequence[str]) -> str:
     return f"""\
-apt-mark hold -- {shlex.join(names)} || {{
+apt-mark {apt.LITERAL} hold -- {shlex.join(names)} || {{
     echo 'a package that neither is installed nor stands in the package lists cannot be held' >&2
     exit 100
 }}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.apt import UPDATE
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.apt import UPDATE, apt_get
 
 # apt 1.6.17: exits with 0.
 OLD_WARNINGS = {
@@ -79,3 +79,45 @@ def test_failures_that_older_versions_take_for_warnings(transcript: str, tmp_pat
     done = update({"PATH": f"{tmp_path}:{os.environ['PATH']}"})
     assert done.returncode == 100
     assert "archive.example" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "selected"),
+    [
+        ("aide-common", ["aide-common"]),
+        ("linux-image-6.1.0-4-amd64", ["linux-image-6.1.0-4-amd64"]),
+        ("g++", ["g++"]),
+        ("aide-common=1", ["aide-common"]),
+        ("aide-common:amd64", ["aide-common"]),
+        ("integrity", ["aide-common"]),
+        ("server^", ["aide-common", "g++"]),
+        ("aide.common", []),
+        ("linux-image-6.1.0-4", []),
+        ("linux.image", []),
+        ("aide.common=1", []),
+        ("nothing^", []),
+    ],
+)
+def test_a_name_is_that_package_or_a_task_and_never_a_pattern(
+    name: str, selected: list[str], apt: dict[str, str], tmp_path: Path
+) -> None:
+    records = {
+        "aide-common": "Task: server\nProvides: integrity\n",
+        "g++": "Task: server\n",
+        "linux-image-6.1.0-4-amd64": "",
+        "linux-image-6.1.0-4-rt-amd64": "",
+    }
+    (tmp_path / "repository" / "Packages").write_text(
+        "\n".join(
+            f"Package: {package}\nVersion: 1\nArchitecture: amd64\nFilename: ./{package}.deb\nSize: 1\n"
+            f"SHA256: {'0' * 64}\nMaintainer: A <a@example.com>\nDescription: x\n{more}"
+            for package, more in records.items()
+        )
+    )
+    assert update(apt).returncode == 0
+    command = apt_get("--simulate", "--option APT::Architecture=amd64", "install", "--", f"'{name}'")
+    environ = {**os.environ, "LC_ALL": "C.UTF-8", **apt}
+    done = subprocess.run(["sh", "-c", command], env=environ, capture_output=True, text=True, check=False, timeout=60)
+    installed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("Inst ")]
+    assert sorted(installed) == selected, done.stdout + done.stderr
+    assert (done.returncode == 0) == bool(selected)
