@@ -14,6 +14,7 @@ def steps(place: Place) -> list[dict[str, t.Any]]:
     source = {"uris": [place.apt_url_of("apt_repository")], "suites": ["stable"], "components": ["main"]}
     digest = hashlib.sha256(place.keys.apt.armored.read_bytes()).hexdigest()
     return [
+        {"write": {"dest": "/etc/apt/sources.list.d/promise-file.list", "content": "deb [broken\n"}},
         {
             "apt_repository": {
                 "name": "promise-url",
@@ -52,3 +53,4 @@ def check(root: Path) -> None:
     )
     assert (root / "usr/share/goldsmith-repository/version").read_text() == "1.0\n"
     assert [path.name for path in (root / "etc/apt").glob("*/promise-url*")] == []
+    assert not (root / "etc/apt/sources.list.d/promise-file.list").exists()

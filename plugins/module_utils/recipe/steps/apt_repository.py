@@ -121,16 +121,15 @@ def _checked_pin(options: Options) -> dict[str, str]:
 
 def _render(options: Options) -> tuple[Operation, ...]:
     name = options["name"]
-    sources, keyring, pins = (
+    sources, old, keyring, pins = (
         f"/etc/apt/sources.list.d/{name}.sources",
+        f"/etc/apt/sources.list.d/{name}.list",
         f"/etc/apt/keyrings/{name}.gpg",
         f"/etc/apt/preferences.d/{name}.pref",
     )
     if options["state"] == "absent":
         armored = f"/etc/apt/keyrings/{name}.asc"
-        return (
-            Run(f"rm -f -- {shlex.join([sources, f'/etc/apt/sources.list.d/{name}.list', keyring, armored, pins])}\n"),
-        )
+        return (Run(f"rm -f -- {shlex.join([sources, old, keyring, armored, pins])}\n"),)
     contents = {"sources": _sources(options, options.get("signed_by", keyring))}
     files = {}
     script = f"[ -d /etc/apt/sources.list.d ] || {fail('the image has no apt', 'this step is for Debian and Ubuntu')}\n"
@@ -153,7 +152,8 @@ def _render(options: Options) -> tuple[Operation, ...]:
         script += f'install -m 0644 -- "$FILES/pins" {pins}\n'
     else:
         script += f"rm -f -- {pins}\n"
-    script += f'install -m 0644 -- "$FILES/sources" {sources}\n'
+    # apt would read both, and refuse them where their keys differ.
+    script += f'install -m 0644 -- "$FILES/sources" {sources}\nrm -f -- {old}\n'
     return (Run(script, files=files, contents=contents, network="key_url" in options),)
 
 
