@@ -887,7 +887,8 @@ options:
             description:
               - 'What may be upgraded: V(security), V(updates), V(release), or patterns
                 of unattended-upgrades for further repositories, such as V(origin=Docker,label=Docker
-                CE).'
+                CE). On Ubuntu V(security) takes in what V(release) names, because a security
+                update may need a new package from there.'
             type: list
             elements: str
             default:
@@ -1472,8 +1473,8 @@ options:
         suboptions:
           src:
             description:
-              - Files with certificates, in the format PEM or DER, which are found as
-                in C(upload). A file may hold several.
+              - 'Files with certificates, in the format PEM or DER, which are found as
+                in C(upload). A file may hold several: C(NAME.bundle-1.crt) and so on.'
             type: list
             elements: str
           remote_src:
@@ -1489,7 +1490,8 @@ options:
           names:
             description:
               - What each is called in the image, without C(.crt). Without it, as its
-                file is called, or by a digest.
+                file is called, or by a digest. One of the same name that is there is
+                replaced, and no other.
             type: list
             elements: str
       firstboot:

@@ -26,4 +26,6 @@ def check(root: Path) -> None:
     # The step disable_unattended_upgrades may follow: whether the service is enabled is tested elsewhere.
     text = (root / "etc/apt/apt.conf.d/95goldsmith-unattended-upgrades").read_text()
     assert '    "origin=goldsmith.kvm tests";\n' in text
+    for archive in ("", "-security"):
+        assert f'    "origin=Ubuntu,archive=${{distro_codename}}{archive}";\n' in text
     assert 'Unattended-Upgrade::Automatic-Reboot "false";\n' in text

@@ -18,6 +18,8 @@ from ..values import REMOTE_SRC_OPTION, single_line
 
 _DIRECTORY = "/usr/local/share/ca-certificates"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_BUNDLE = ".bundle-"
+"""Between name and number of a file's certificates where it has several; no name has it, so that none is another's."""
 _BEGIN = "-----BEGIN CERTIFICATE-----"
 
 
@@ -38,6 +40,11 @@ def _check(options: Options) -> Options:
         if not _NAME.fullmatch(name):
             raise BadRequestError(
                 f"{name!r} cannot be the name of a certificate", "Give names of letters, digits, `_`, `-` and `.`"
+            )
+        if _BUNDLE in name:
+            raise BadRequestError(
+                f"{name!r} cannot be the name of a certificate: {_BUNDLE}1 and so on is for those of one file",
+                "Give another name in names",
             )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -74,10 +81,12 @@ refuse() {{
 }}
 install -d -m 0755 {_DIRECTORY}
 for name in {shlex.join(names)}; do
+    rm -f -- {_DIRECTORY}/"$name".crt {_DIRECTORY}/"$name"{_BUNDLE}*.crt
+done
+for name in {shlex.join(names)}; do
     if grep -q 'PRIVATE KEY-----' "$FILES/$name.given"; then
         refuse "$name has a private key: give the certificate alone"
     fi
-    rm -f -- {_DIRECTORY}/"$name".crt {_DIRECTORY}/"$name"-[0-9].crt {_DIRECTORY}/"$name"-[0-9][0-9].crt
     count=$(grep -c '^{_BEGIN}' "$FILES/$name.given") || count=0
     if [ "$count" = 0 ]; then
         openssl x509 -inform DER -in "$FILES/$name.given" -out {_DIRECTORY}/"$name".crt 2>/dev/null ||
@@ -88,7 +97,7 @@ for name in {shlex.join(names)}; do
     while [ "$number" -lt "$count" ]; do
         number=$((number + 1))
         crt={_DIRECTORY}/$name.crt
-        [ "$count" = 1 ] || crt={_DIRECTORY}/$name-$number.crt
+        [ "$count" = 1 ] || crt={_DIRECTORY}/$name{_BUNDLE}$number.crt
         tr -d '\\r' <"$FILES/$name.given" | awk -v wanted="$number" '
             /^{_BEGIN}/ {{ number += 1 }}
             number == wanted
@@ -116,7 +125,7 @@ KIND = StepKind(
             "elements": "str",
             "description": """
                 Files with certificates, in the format PEM or DER, which are found as in C(upload). A file may hold
-                several.
+                several: C(NAME.bundle-1.crt) and so on.
             """,
         },
         "remote_src": REMOTE_SRC_OPTION,
@@ -130,6 +139,7 @@ KIND = StepKind(
             "elements": "str",
             "description": """
                 What each is called in the image, without C(.crt). Without it, as its file is called, or by a digest.
+                One of the same name that is there is replaced, and no other.
             """,
         },
     },

@@ -19,6 +19,8 @@ _CONFIGURATION = "/etc/apt/apt.conf.d/95goldsmith-unattended-upgrades"
 # Those of the other distribution match nothing.
 _ORIGINS = {
     "security": (
+        # As in Ubuntu's own list: a security update may need a new package of the release, which never changes.
+        "origin=Ubuntu,archive=${distro_codename}",
         "origin=Ubuntu,archive=${distro_codename}-security",
         "origin=UbuntuESMApps,archive=${distro_codename}-apps-security",
         "origin=UbuntuESM,archive=${distro_codename}-infra-security",
@@ -70,7 +72,7 @@ def _check(options: Options) -> Options:
 
 
 def _render(options: Options) -> tuple[Operation, ...]:
-    patterns = [pattern for origin in options["origins"] for pattern in _ORIGINS.get(origin, (origin,))]
+    patterns = dict.fromkeys(pattern for origin in options["origins"] for pattern in _ORIGINS.get(origin, (origin,)))
     values = {
         "APT::Periodic::Enable": "1",
         "APT::Periodic::Update-Package-Lists": str(options["update_days"]),
@@ -124,7 +126,8 @@ KIND = StepKind(
             "default": ["security"],
             "description": """
                 What may be upgraded: V(security), V(updates), V(release), or patterns of unattended-upgrades for
-                further repositories, such as V(origin=Docker,label=Docker CE).
+                further repositories, such as V(origin=Docker,label=Docker CE). On Ubuntu V(security) takes in what
+                V(release) names, because a security update may need a new package from there.
             """,
         },
         "blacklist": {

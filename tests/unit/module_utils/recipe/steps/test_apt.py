@@ -120,6 +120,7 @@ def repository(**options: t.Any) -> dict[str, t.Any]:
         ("ca_certificates", {"content": [CERTIFICATE + "-----BEGIN PRIVATE KEY-----"]}, "content has a private key"),
         ("ca_certificates", {"content": [CERTIFICATE], "names": ["a/b"]}, "cannot be the name of a certificate"),
         ("ca_certificates", {"content": [CERTIFICATE], "names": ["a", "b"]}, "2 names for 1 certificates"),
+        ("ca_certificates", {"src": ["a/x.bundle-1.pem"]}, "is for those of one file"),
         ("ca_certificates", {"src": ["a/x.pem", "b/x.crt"]}, "two certificates are called x"),
     ],
 )
