@@ -169,6 +169,25 @@ def test_tools_that_are_missing(tmp_path: Path) -> None:
     assert (found["kernel"], found["network"]) == (None, None)
 
 
+def test_a_tool_that_does_not_run(tmp_path: Path) -> None:
+    (tmp_path / "gpgv").write_text("#!/bin/sh\necho 'libgcrypt.so.20: cannot open shared object file' >&2\nexit 127\n")
+    (tmp_path / "gpgv").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    found = run_module(MODULE, environ={"PATH": path}, store=str(tmp_path), min_free="0")
+    said = f"{tmp_path}/gpgv does not run: it ended with exit status 127: libgcrypt.so.20: cannot open shared object"
+    assert problems(found).startswith(said)
+    assert (found["tools"]["gpgv"], found["ready"], len(found["problems"])) == (None, False, 1)
+
+
+def test_a_temporary_directory_inherited_from_root(open_directory: Path) -> None:
+    """become keeps TMPDIR, and supermin makes a directory there before it does anything."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as root_s:
+        task = {MODULE: {"store": str(open_directory), "min_free": "0"}, "environment": {"TMPDIR": root_s}, **NOBODY}
+        (found,) = run_tasks([task], variables={"ansible_python_interpreter": "/usr/bin/python3"})
+    assert found["tools"]["supermin"]
+    assert found["kernel"] is not None or "this user may not read it" in problems(found)
+
+
 def test_kvm_that_has_to_work(tmp_path: Path, host: LocalHost) -> None:
     found = run_module(MODULE, store=str(tmp_path), accel="kvm", min_free="0", network=False)
     kvm = accel.probe(host)

@@ -128,7 +128,7 @@ def test_a_script_becomes_a_playbook_that_can_be_run(directory: Path) -> None:
 
     plays[0]["module_defaults"] = {"goldsmith.kvm.image_customize": {"store": str(directory / "store")}}
     plays[0]["connection"] = "local"
-    variables = json.dumps({"root_password": "x", "golden_dir": str(directory / "golden")})
+    variables = json.dumps({"root_password": "hunter2", "golden_dir": str(directory / "golden")})
     played = run_plays(plays, "--check", "-e", variables, directory=directory)
     result = played.of("Build the golden image")
     assert result["changed"]

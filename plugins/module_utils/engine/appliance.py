@@ -73,7 +73,8 @@ def kernel(host: Host) -> Kernel:
             file.write("/etc/passwd\n")
         argv = [supermin, "--build", "-v", "-f", "ext2", "--host-cpu", platform.machine()]
         # That it then cannot fill so small an appliance is of no interest.
-        done = host.run([*argv, "-o", os.path.join(directory, "appliance"), description], timeout=60)
+        argv += ["-o", os.path.join(directory, "appliance"), description]
+        done = host.run(argv, environ={"TMPDIR": directory}, timeout=60)
     return picked(done.stdout + done.stderr)
 
 

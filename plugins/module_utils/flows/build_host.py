@@ -124,11 +124,17 @@ def _user() -> str:
 
 
 def _version(host: Host, problems: Problems, program: str, package: str) -> str | None:
-    """The version of a program; None where it is missing, which is a problem."""
+    """The version of a program; None where it is missing or does not run, which is a problem."""
     path = problems.catch(lambda: host.require(program, package))
     if path is None:
         return None
-    done = host.run([path, "--version"], stdin="")
+    # supermin first makes a directory in TMPDIR, which become may have handed on from a user whose directory it is.
+    done = host.run([path, "--version"], environ={"TMPDIR": host.tmpdir}, stdin="")
+    if done.rc != 0:
+        said = (done.stderr.strip() or done.stdout.strip() or "it printed nothing").splitlines()[-1]
+        way_out = f"See what {path} --version says on this host, and install the package {package} again"
+        problems.add(BadRequestError(f"{path} does not run: it ended with exit status {done.rc}: {said}", way_out))
+        return None
     found = _VERSION.search(done.stdout + done.stderr)
     return found[0] if found else ""
 
