@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.goldsmith.kvm.tests.fixtures.apt_repository import LOCAL, LOCAL_TOO, build_package
+from ansible_collections.goldsmith.kvm.tests.fixtures.authority import make_authority
 from ansible_collections.goldsmith.kvm.tests.fixtures.programs import run
 from ansible_collections.goldsmith.kvm.tests.integration.chroot import Chroot, StepFailedError
 from ansible_collections.goldsmith.kvm.tests.integration.promises import Place
@@ -263,3 +264,24 @@ def test_unattended_upgrades_that_are_not_installed(chroot: Chroot) -> None:
 def test_what_is_no_certificate(content: str, told: str, chroot: Chroot, place: Place) -> None:
     said = failure(chroot, [{"ca_certificates": {"src": [place.file("no-certificate/root.pem", content)]}}])
     assert told in said
+
+
+def test_certificates_that_take_the_place_of_others(chroot: Chroot, tmp_path: Path) -> None:
+    """A bundle replaces itself, and leaves alone what only begins like it."""
+    old, new, other, plain = (make_authority(_directory(tmp_path / name)).certificate for name in "abcd")
+    bundle = tmp_path / "root.pem"
+    bundle.write_text(old.read_text() + other.read_text())
+    chroot.apply([{"ca_certificates": {"src": [str(bundle)]}}])
+    bundle.write_text(new.read_text())
+    texts = [plain.read_text(), old.read_text()]
+    content = {"content": texts, "names": ["root-2", "root.bundled"]}
+    chroot.apply([{"ca_certificates": content}, {"ca_certificates": {"src": [str(bundle)]}}])
+    found = {path.name: path.read_text() for path in (chroot.root / "usr/local/share/ca-certificates").iterdir()}
+    assert found == {"root.crt": new.read_text(), "root-2.crt": texts[0], "root.bundled.crt": texts[1]}
+    trusted = (chroot.root / "etc/ssl/certs/ca-certificates.crt").read_text()
+    assert [each.read_text().strip() in trusted for each in (new, plain, old, other)] == [True, True, True, False]
+
+
+def _directory(path: Path) -> Path:
+    path.mkdir()
+    return path

@@ -10,24 +10,19 @@ from pathlib import Path
 from ...fixtures.authority import make_authority
 from . import Place
 
-NAMES = ("promise-1", "promise-der", "promise-text", "promise.bundle-1", "promise.bundle-2")
+NAMES = ("promise-1", "promise-der", "promise.bundle-1", "promise.bundle-2")
 
 
 def steps(place: Place) -> list[dict[str, t.Any]]:
     texts = []
-    for number in range(5):
+    for number in range(4):
         directory = place.directory / "ca_certificates" / str(number)
         directory.mkdir(parents=True, exist_ok=True)
         texts.append(make_authority(directory).certificate.read_text())
     bundle = place.file("promise.pem", f"# two of them\n{texts[0].replace(chr(10), chr(13) + chr(10))}and\n{texts[1]}")
     der = place.file("promise-der.cer", base64.b64decode("".join(texts[2].splitlines()[1:-1])))
-    single = place.file("promise-1.pem", texts[4])
-    return [
-        {"ca_certificates": {"src": [bundle]}},
-        # A bundle that replaces itself, and leaves alone what only begins like it.
-        {"ca_certificates": {"src": [single, bundle, der]}},
-        {"ca_certificates": {"content": [texts[3]], "names": ["promise-text"]}},
-    ]
+    single = place.file("promise-1.pem", texts[3])
+    return [{"ca_certificates": {"src": [single, bundle, der]}}]
 
 
 def check(root: Path) -> None:
