@@ -19,7 +19,7 @@ from .process import as_root, environment, stop
 
 _IMAGE = (
     # what the modules use
-    "gpgv qemu-utils guestfs-tools bzip2 xz-utils zstd "
+    "gpgv qemu-utils guestfs-tools bzip2 xorriso xz-utils zstd "
     # the test image and its mirror
     "apt-utils debian-archive-keyring dosfstools dpkg-dev e2fsprogs fdisk gnupg mmdebstrap mtools"
 )
