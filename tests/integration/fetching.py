@@ -38,6 +38,9 @@ def sha256(path: str | Path) -> str:
 class Unattributed:
     """No owner, group or mode is asked for."""
 
+    def unknown(self) -> list[str]:
+        return []
+
     def apply(self, path: str, diff: dict[str, dict[str, t.Any]]) -> bool:
         return False
 

@@ -86,6 +86,14 @@ def test_options_are_refused(options: dict[str, t.Any], wrong: dict[str, t.Any])
     assert next(iter(wrong)) in result["msg"]
 
 
+def test_owners_that_the_host_does_not_know(options: dict[str, t.Any]) -> None:
+    task = {MODULE: {**options, "steps": [], "owner": "no-such-user", "group": "no-such-group"}}
+    (known, result) = run_tasks([{MODULE: {**options, "steps": [], "owner": "root", "group": "0"}}, task], "--check")
+    assert not any("does not know" in warning for warning in known.get("warnings", []))
+    for unknown in ("owner no-such-user", "group no-such-group"):
+        assert any(warning.endswith(f"this host does not know the {unknown}") for warning in result["warnings"])
+
+
 def planned(options: dict[str, t.Any], steps: list[dict[str, t.Any]]) -> Result:
     task = {MODULE: {**options, "steps": steps}}
     (result,) = run_tasks([task], "--check", "--diff")

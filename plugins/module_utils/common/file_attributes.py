@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import grp
+import pwd
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -19,6 +21,9 @@ class Attributes(t.Protocol):
         Returns whether something had to be changed, and adds that to ``before`` and ``after`` of ``diff``.
         """
 
+    def unknown(self) -> list[str]:
+        """``owner ops``, ``group kvm``: what this host does not know, so that it cannot be given to a file."""
+
 
 class ModuleAttributes:
     """The options that ``add_file_common_args=True`` adds to a module."""
@@ -30,3 +35,18 @@ class ModuleAttributes:
         wanted = self._module.load_file_common_arguments(self._module.params, path=path)
         changed: bool = self._module.set_fs_attributes_if_different(wanted, False, diff)
         return changed
+
+    def unknown(self) -> list[str]:
+        options = (("owner", pwd.getpwnam), ("group", grp.getgrnam))
+        return [f"{name} {self._module.params[name]}" for name, find in options if not _is_known(self._module, name, find)]
+
+
+def _is_known(module: AnsibleModule, option: str, find: t.Callable[[str], t.Any]) -> bool:
+    given = module.params.get(option)
+    if not given or str(given).isdigit():
+        return True
+    try:
+        find(given)
+    except KeyError:
+        return False
+    return True

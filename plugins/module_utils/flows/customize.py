@@ -48,7 +48,7 @@ def customize_image(
     if check_mode:
         if plan.published is None:
             with stages("preflight"):
-                _warn_of_obstacles(host, layout, request)
+                _warn_of_obstacles(host, layout, request, attributes)
         return _settled(request, plan, attributes, stages, check_mode=True)
     if plan.linked:
         return _settled(request, plan, attributes, stages)
@@ -96,7 +96,7 @@ def _settled(
     return {"changed": changed, **told, **_image(request, plan, stages)}
 
 
-def _warn_of_obstacles(host: Host, layout: Layout, request: Request) -> None:
+def _warn_of_obstacles(host: Host, layout: Layout, request: Request, attributes: Attributes) -> None:
     """In check mode: warn of what the host lacks for the build, refuse a base that will not do."""
     # The accelerator is not found out: that starts a guest.
     directory = request.workdir or layout.layers
@@ -107,6 +107,8 @@ def _warn_of_obstacles(host: Host, layout: Layout, request: Request) -> None:
         host.warn(f"the image cannot be built on this host as it is: {error}")
     if request.workdir is not None and not os.path.isdir(request.workdir):
         host.warn(f"the image cannot be built as it is asked: workdir is not a directory: {request.workdir}")
+    for unknown in attributes.unknown():
+        host.warn(f"the image cannot be built as it is asked: this host does not know the {unknown}")
     reason = device_reason() if request.accel == "kvm" else ""
     if reason:
         host.warn(f"the image cannot be built on this host with accel: kvm: {reason}")

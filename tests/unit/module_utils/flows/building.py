@@ -26,6 +26,9 @@ Result = dict[str, t.Any]
 class LeaveAlone:
     """Attributes of a user who asked for none."""
 
+    def unknown(self) -> list[str]:
+        return []
+
     def apply(self, path: str, diff: dict[str, dict[str, t.Any]]) -> bool:
         return False
 
