@@ -38,15 +38,12 @@ class ModuleAttributes:
 
     def unknown(self) -> list[str]:
         options = (("owner", pwd.getpwnam), ("group", grp.getgrnam))
-        return [f"{name} {self._module.params[name]}" for name, find in options if not _is_known(self._module, name, find)]
+        given = [(name, self._module.params.get(name), find) for name, find in options]
+        return [f"{name} {value}" for name, value, find in given if value and not _is_known(value, find)]
 
 
-def _is_known(module: AnsibleModule, option: str, find: t.Callable[[str], t.Any]) -> bool:
-    given = module.params.get(option)
-    if not given or str(given).isdigit():
-        return True
+def _is_known(name: str, find: t.Callable[[str], t.Any]) -> bool:
     try:
-        find(given)
+        return name.isdigit() or bool(find(name))
     except KeyError:
         return False
-    return True
