@@ -9,7 +9,8 @@ import difflib
 import typing as t
 
 from ...common.errors import BadRequestError
-from ..drop_in import DROP_IN_NAME_OPTION, document, drop_in_name, yaml_of
+from ...common.yaml_text import document, yaml_of
+from ..drop_in import DROP_IN_NAME_OPTION, drop_in_name
 from ..model import Options, StepKind
 from ..operations import Operation, Run
 from ..shell import fail
@@ -98,7 +99,7 @@ def _render(options: Options) -> tuple[Operation, ...]:
     script = _SCRIPT
     if text is None:
         config = {**options.get("config", {}), **{part: options[part] for part in _PARTS if options[part]}}
-        text = yaml_of(config, "By goldsmith.kvm.")
+        text = yaml_of(config, "# By goldsmith.kvm.")
     else:
         text = text if text.endswith("\n") else text + "\n"
         script += _PARSE

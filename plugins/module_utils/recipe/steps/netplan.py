@@ -8,7 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from ...common.errors import BadRequestError
-from ..drop_in import DROP_IN_NAME_OPTION, document, drop_in_name, yaml_of
+from ...common.yaml_text import document, yaml_of
+from ..drop_in import DROP_IN_NAME_OPTION, drop_in_name
 from ..model import Options, StepKind
 from ..operations import Operation, Run
 from ..shell import require_program
@@ -49,7 +50,7 @@ def _check(options: Options) -> Options:
 
 def _render(options: Options) -> tuple[Operation, ...]:
     if "config" in options:
-        text = yaml_of(options["config"], "By goldsmith.kvm.")
+        text = yaml_of(options["config"], "# By goldsmith.kvm.")
     else:
         text = options["content"] if options["content"].endswith("\n") else options["content"] + "\n"
     script = require_program("netplan", "netplan.io") + _SCRIPT.replace("@NAME@", f"{options['name']}.yaml")
