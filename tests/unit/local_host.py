@@ -44,16 +44,16 @@ class LocalHost:
                 list(argv),
                 env={**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": "C", **(environ or {})},
                 cwd=cwd,
-                input=stdin,
+                input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
                 timeout=timeout,
                 capture_output=True,
-                encoding="utf-8",
-                errors="surrogateescape",
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
             raise CommandError(f"{argv[0]} was stopped after {timeout} seconds") from error
-        return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+        # Not by subprocess, which would turn every kind of line end into one.
+        stdout, stderr = (said.decode("utf-8", "surrogateescape") for said in (done.stdout, done.stderr))
+        return Completed(tuple(argv), done.returncode, stdout, stderr)
 
     def open_url(self, url: str, *, headers: Mapping[str, str] | None = None) -> Response:
         return open_response(url, headers or {}, self.http_options)
