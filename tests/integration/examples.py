@@ -159,10 +159,12 @@ def furnish(directory: Path, keys: Keys) -> Path:
 
 
 def _write_files(directory: Path, keys: Keys) -> None:
+    (directory / "var/lib/libvirt/images").mkdir(parents=True)
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB reader@example.com"
     for name, content in {
         "files/site.conf": "server { listen 80; }\n",
         "templates/motd.j2": "Built on {{ inventory_hostname }}\n",
+        "templates/user-data.yml.j2": "#cloud-config\ntimezone: Europe/Vienna\nfqdn: {{ item }}.example.com\n",
         "files/datadog.asc": keys.apt.armored.read_text(),
         "files/falcon-sensor.deb": "the customer's own package\n",
         "presets/web.yml": "steps: [{packages: {install: [nginx-light]}}]\n",

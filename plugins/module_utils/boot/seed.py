@@ -1,15 +1,39 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a NoCloud seed consists of."""
+"""A NoCloud seed, made of what the user wrote.
+
+What cloud-init would pass over in silence, or with a line in the log of a guest that nobody can log in to, is refused.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import typing as t
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from ..common.errors import BadRequestError
+from ..common.yaml_text import document, yaml_of
 
 LABEL = "cidata"
 """The volume's label, by which cloud-init finds a seed."""
+
+CLOUD_CONFIG = "#cloud-config"
+_ARCHIVE = "#cloud-config-archive"
+_SCRIPT = "#!"
+_MIME = "MIME-Version:"
+# Longer ones first, as cloud-init compares them.
+_HEADERS = (
+    *(_ARCHIVE, "#cloud-config-jsonp", "## template: jinja", "#cloud-boothook", "#include-once", "#part-handler"),
+    *(CLOUD_CONFIG, "#include", _SCRIPT),
+)
+_MIME_WITHIN = 4096
+"""How many characters cloud-init looks through for the header of a MIME message."""
+_NEARLY_CLOUD_CONFIG = re.compile(r"\ufeff?\s*#+\s*cloud[-_ ]?config\b", re.IGNORECASE)
+_HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_FIRST_LINE = "# By goldsmith.kvm."
+_SPECIFIC = (("instance_id", "instance-id"), ("local_hostname", "local-hostname"))
 
 
 @dataclass(frozen=True)
@@ -30,3 +54,159 @@ class Seed:
             "vendor-data": self.vendor_data,
         }
         return {name: content for name, content in every.items() if content is not None}
+
+
+class NotYamlError(Exception):
+    """A text is no YAML; lines and columns count from one."""
+
+    def __init__(self, problem: str, line: int, column: int) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.line = line
+        self.column = column
+
+
+Parse = Callable[[str], t.Any]
+"""Reads YAML, or raises NotYamlError, whose problem repeats nothing of the text: that may be secret."""
+
+
+def seed_from(options: Mapping[str, t.Any], name: str, parse: Parse | None = None) -> Seed:
+    """The seed that the options of ``seed_iso`` ask for; each may be left out.
+
+    ``name`` is the instance id where the options have none. Without ``parse`` it is not looked into texts of YAML.
+    Raises BadRequestError.
+    """
+    user_data = options.get("user_data")
+    network_config = options.get("network_config")
+    vendor_data = options.get("vendor_data")
+    return Seed(
+        user_data=_user_data("user_data", {} if user_data is None else user_data, parse),
+        meta_data=_meta_data(options, name, parse),
+        network_config=None if network_config is None else _network_config(network_config, parse),
+        vendor_data=None if vendor_data is None else _user_data("vendor_data", vendor_data, parse),
+    )
+
+
+def header_of(text: str) -> str | None:
+    """What tells cloud-init the kind of user data, such as ``#cloud-config``; None where it would not know it."""
+    if _MIME.lower() in text[:_MIME_WITHIN].lower():
+        return _MIME
+    beginning = text.lstrip().lower()
+    return next((header for header in _HEADERS if beginning.startswith(header)), None)
+
+
+def _user_data(option: str, value: t.Any, parse: Parse | None) -> bytes:
+    if isinstance(value, Mapping):
+        return yaml_of(document(option, value), CLOUD_CONFIG).encode()
+    text = _text(option, value)
+    header = header_of(text)
+    if header is None:
+        if _NEARLY_CLOUD_CONFIG.match(text):
+            raise BadRequestError(
+                f"{option} does not begin with {CLOUD_CONFIG}, but with something like it, which cloud-init ignores",
+                f"Write {CLOUD_CONFIG}, without a blank or a byte order mark, as its first line",
+            )
+        raise BadRequestError(
+            f"{option} does not begin with a line that tells cloud-init what it is, so that cloud-init would ignore it",
+            f"Begin it with {CLOUD_CONFIG} if it is cloud-config, with #!/bin/sh or the like if it is a script, or "
+            "give a dictionary instead of a text",
+        )
+    if header == _SCRIPT and text.lstrip().partition("\n")[0].endswith("\r"):
+        raise BadRequestError(
+            f"{option} is a script whose lines end in CR LF, so that no guest finds its interpreter",
+            "Save it with the line ends of Unix",
+        )
+    if header == CLOUD_CONFIG and parse is not None:
+        _require(option, _parsed(option, text, parse) or {}, Mapping, "a dictionary")
+    if header == _ARCHIVE and parse is not None:
+        _require(option, _parsed(option, text, parse), list, "a list")
+    return _encoded(option, text)
+
+
+def _meta_data(options: Mapping[str, t.Any], name: str, parse: Parse | None) -> bytes:
+    value = options.get("meta_data")
+    specific = {option: str(options[option]) for option, dummy in _SPECIFIC if options.get(option) is not None}
+    if value is not None and not isinstance(value, Mapping):
+        text = _text("meta_data", value)
+        for option in specific:
+            raise BadRequestError(
+                f"{option} cannot stand beside a meta_data that is a text", "Write it there, or give a dictionary"
+            )
+        if parse is not None:
+            _require("meta_data", _parsed("meta_data", text, parse) or {}, Mapping, "a dictionary")
+        return _encoded("meta_data", text)
+    meta_data = dict(document("meta_data", value or {}))
+    for option, key in _SPECIFIC:
+        if option in specific and str(meta_data.setdefault(key, specific[option])) != specific[option]:
+            raise BadRequestError(f"{option} and meta_data.{key} are both given, and differ", "Leave out one of them")
+    if str(meta_data.setdefault("instance-id", name) or "").strip() == "":
+        raise BadRequestError("the instance id is empty", "Give one, such as the name of the guest, or leave it out")
+    hostname = meta_data.get("local-hostname")
+    if hostname is not None and not _HOSTNAME.fullmatch(str(hostname)):
+        raise BadRequestError(
+            f"the local hostname is {hostname!r}, which is no name of a host",
+            "Use letters, digits, `-` and `.`, beginning and ending with a letter or a digit",
+        )
+    return yaml_of(meta_data, _FIRST_LINE).encode()
+
+
+def _network_config(value: t.Any, parse: Parse | None) -> bytes:
+    if isinstance(value, Mapping):
+        config = document("network_config", value)
+        if set(config) == {"network"} and isinstance(config["network"], Mapping):
+            # netplan's own files have it around all; not every cloud-init takes that here.
+            config = config["network"]
+        _require_version(config)
+        return yaml_of(config, _FIRST_LINE).encode()
+    text = _text("network_config", value)
+    if parse is not None:
+        config = _parsed("network_config", text, parse)
+        _require("network_config", config, Mapping, "a dictionary")
+        if set(config) == {"network"}:
+            raise BadRequestError(
+                "network_config has `network:` around all, as in netplan's files, and not every cloud-init takes that",
+                "Leave out that line, and indent the others less; or give a dictionary instead of a text",
+            )
+        _require_version(config)
+    return _encoded("network_config", text)
+
+
+def _require_version(config: Mapping[str, t.Any]) -> None:
+    version = config.get("version")
+    is_whole = isinstance(version, int) and not isinstance(version, bool)
+    if config.get("config") != "disabled" and not (version in (1, 2) and is_whole):
+        raise BadRequestError(
+            "network_config has no version" if version is None else f"network_config.version is {version!r}",
+            "Give version: 2, without quotes, and what netplan knows, such as ethernets; or version: 1 and config",
+        )
+
+
+def _text(option: str, value: t.Any) -> str:
+    if not isinstance(value, str):
+        raise BadRequestError(f"{option} is neither a dictionary nor a text", "Give one of them")
+    if not value.strip():
+        raise BadRequestError(f"{option} is empty", "Leave it out")
+    return value
+
+
+def _encoded(option: str, text: str) -> bytes:
+    try:
+        # What comes from files that are not UTF-8 goes as it came.
+        return (text if text.endswith("\n") else f"{text}\n").encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise BadRequestError(f"{option} has half a character, a surrogate, in it", "Look at its encoding") from error
+
+
+def _parsed(option: str, text: str, parse: Parse) -> t.Any:
+    try:
+        return parse(text)
+    except NotYamlError as error:
+        raise BadRequestError(
+            f"{option} is no YAML: line {error.line}, column {error.column}: {error.problem}",
+            "Correct it there, or the line before; cloud-init would ignore all of it",
+        ) from None
+
+
+def _require(option: str, value: t.Any, kind: type, name: str) -> None:
+    if not isinstance(value, kind):
+        raise BadRequestError(f"{option} has to be {name} of YAML, and is something else", "See cloud-init's examples")
