@@ -1,0 +1,164 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the serial console says: how far a boot came, and what ended it. Pure.
+
+SeaBIOS and GRUB are there by QEMU's ``graphics=off``, OVMF by itself, the kernel and systemd where the image has
+``console=ttyS0``, as cloud images have, and cloud-init wherever systemd's console is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_CURSOR = re.compile(r"\x1b\[(?:[0-9]*J|[0-9;]*[Hf])")
+"""Moves the cursor or clears."""
+_WITHIN_LINE = re.compile(r";0*(?:[2-9]|[1-9][0-9]+)[Hf]")
+"""SeaBIOS goes on in a line this way, where GRUB writes to its screen."""
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|[@-Z\\-_a-z])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+_LOADER = re.compile(r"^Booting from (?:Hard Disk|[0-9a-f]{4}:)|^BdsDxe: starting |^GRUB loading|^EFI stub:", re.M)
+_KERNEL = re.compile(r"^(?:\[ *[0-9.]+\] )?Linux version ", re.M)
+_FIRMWARE_BEGINS = re.compile(r"^SeaBIOS \(version|^BdsDxe: loading ")
+_CLOUD_INIT_STAGE = re.compile(r"Cloud-init v\. \S+ running '([a-z:-]+)'")
+_CLOUD_INIT_END = re.compile(r"Cloud-init v\. \S+ finished at .*?Datasource (DataSource\S+)")
+_JOB = re.compile(r"A (?:start|stop) job is running for (.+?)(?: \(| *$)")
+_PANIC = re.compile(r"Kernel panic - not syncing")
+_PANIC_END = re.compile(r"---\[ end Kernel panic")
+_REGISTERS = re.compile(r"(?:Code|Hardware name): |R[A-Z0-9]{2}: |</?(?:TASK|IRQ)>|\] +\? ")
+_STAMP = re.compile(r"^\[ *[0-9]+\.[0-9]+\] ")
+_REBOOTS = 4
+"""Kernels that start before it is called a loop: an image may want to reboot once."""
+
+_REACHED: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (
+        "boot_loader",
+        re.compile(r"^Booting from Hard Disk|^BdsDxe: starting |^GRUB loading|Welcome to GRUB|^grub(?: r|>)"),
+    ),
+    ("kernel", re.compile(r"Linux version |^\[ *[0-9]+\.[0-9]+\] ")),
+    ("initramfs", re.compile(r"^Loading, please wait|^Begin: |\(initramfs\)|dracut-|Run /init as init process")),
+    ("systemd", re.compile(r"systemd\[1\]: |^Welcome to |^\[ *(?:OK|FAILED|DEPEND) *\] |^\S+ login:")),
+    ("cloud_init", re.compile(r"Cloud-init v\. ")),
+)
+
+_DEAD_ENDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
+    ("firmware", re.compile(r"^No bootable device"), "the firmware found no boot loader on the disk"),
+    ("firmware", re.compile(r"^BdsDxe: No bootable option"), "the firmware found no boot loader on the disk"),
+    ("firmware", re.compile(r"^UEFI Interactive Shell"), "the firmware found no boot loader on the disk"),
+    ("boot_loader", re.compile(r"^grub rescue>"), "GRUB cannot find its own files, and waits at its rescue prompt"),
+    ("boot_loader", re.compile(r"^grub>"), "GRUB found no configuration, and waits at its prompt"),
+    ("boot_loader", re.compile(r"^error: you need to load the kernel first"), "GRUB could not load the kernel"),
+    ("initramfs", re.compile(r"^\(initramfs\)"), "the initramfs gave up, and waits at its emergency shell"),
+    (
+        "initramfs",
+        re.compile(r"^Entering emergency mode"),
+        "the initramfs gave up, and waits in emergency mode",
+    ),
+    ("systemd", re.compile(r"^You are in (?:emergency|rescue) mode"), "systemd could not go on, and waits in {0} mode"),
+    (
+        "systemd",
+        re.compile(r"^Cannot open access to console, the root account is locked"),
+        "systemd could not go on, and waits in emergency mode",
+    ),
+)
+_SAID = re.compile(r"error|fail|alert|unable|cannot|not found|does not exist|no space|gave up|timed out", re.I)
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """Where a boot ended."""
+
+    stage: str
+    reason: str
+    lines: tuple[str, ...] = ()
+    """What the console says of it."""
+
+
+def clean(raw: bytes | str) -> str:
+    """The text of a console, line by line: without escape sequences, and as the last stroke left each line."""
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+    text = _ESCAPE.sub("", _CURSOR.sub(_moved, text)).replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
+    lines = (_CONTROL.sub("", line).rstrip() for line in text.split("\n"))
+    return "".join(f"{line}\n" for line in lines if line)
+
+
+def _moved(cursor: re.Match[str]) -> str:
+    return "" if _WITHIN_LINE.search(cursor[0]) else "\n"
+
+
+def loader_began(text: str) -> bool:
+    """Whether the firmware has handed over."""
+    return bool(_LOADER.search(text) or _KERNEL.search(text))
+
+
+def dead_end(text: str) -> Stuck | None:
+    """What keeps the boot from ever going on; None as long as it may."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if _PANIC.search(line):
+            panic = _panic(lines, number)
+            return Stuck("kernel", f"the kernel panicked: {_STAMP.sub('', line).rpartition('syncing: ')[2]}", panic)
+    for number, line in enumerate(lines):
+        for stage, pattern, reason in _DEAD_ENDS:
+            if pattern.search(line):
+                mode = "rescue" if "rescue mode" in line else "emergency"
+                return Stuck(stage, reason.format(mode), _complaints(lines[max(0, number - 40) : number + 1]))
+    if len(_KERNEL.findall(text)) >= _REBOOTS:
+        return Stuck("systemd", "the guest reboots again and again")
+    return None
+
+
+def hung(text: str) -> Stuck:
+    """Where a boot was when its time was over."""
+    lines = _since_last_start(text.splitlines())
+    stage = "firmware"
+    for name, pattern in _REACHED:
+        if any(pattern.search(line) for line in lines):
+            stage = name
+    return Stuck(stage, _reason(stage, lines), _complaints(lines))
+
+
+def _reason(stage: str, lines: list[str]) -> str:
+    text = "\n".join(lines)
+    job = [found[1] for found in map(_JOB.search, lines) if found]
+    if stage == "firmware":
+        return "nothing came from the firmware" if not lines else "the firmware did not start a boot loader"
+    if stage == "boot_loader":
+        return "the boot loader did not start a kernel, or one that does not write to the serial console (ttyS0)"
+    if stage == "kernel":
+        return "the kernel started and did not come to its init"
+    if stage == "initramfs":
+        return "the initramfs did not find or mount the root file system"
+    if stage == "systemd":
+        waits = f", and still waits for {job[-1]}" if job else ""
+        return f"systemd started{waits}, and cloud-init never ran"
+    ended = _CLOUD_INIT_END.search(text)
+    if ended and ended[1] == "DataSourceNone":
+        return "cloud-init found no datasource: does the image's datasource_list lack NoCloud?"
+    if ended:
+        return "cloud-init has ended, and did not start the report of the boot check"
+    stages = _CLOUD_INIT_STAGE.findall(text)
+    waits = f", while systemd waits for {job[-1]}" if job else ""
+    return f"cloud-init did not come further than its stage {stages[-1] if stages else 'init-local'}{waits}"
+
+
+def _panic(lines: list[str], number: int) -> tuple[str, ...]:
+    """The panic's lines: what led to it, the message, and the trace without registers and code."""
+    first = number
+    # The missing root device, for one, stands right before.
+    while first > 0 and number - first < 5 and _STAMP.match(lines[first - 1]):
+        first -= 1
+    end = next((at for at in range(number, len(lines)) if _PANIC_END.search(lines[at])), len(lines))
+    return tuple(line for line in lines[first:end] if not _REGISTERS.search(line))[:25]
+
+
+def _complaints(lines: list[str]) -> tuple[str, ...]:
+    """The last lines that sound like a cause."""
+    return tuple([line.strip() for line in lines if _SAID.search(line)][-10:])
+
+
+def _since_last_start(lines: list[str]) -> list[str]:
+    starts = [number for number, line in enumerate(lines) if _FIRMWARE_BEGINS.search(line)]
+    return lines[starts[-1] :] if starts else lines
