@@ -68,7 +68,7 @@ def inspect(host: Host, path: str, *, expected_format: str | None = None) -> Ima
     if header.backing_file is not None or header.data_file is not None or header.extent_files:
         data_file = header.data_file or ("(the extents of its descriptor)" if header.extent_files else None)
         return ImageInfo(path, header.format, 0, os.stat(path).st_blocks * 512, header.backing_file, data_file)
-    return _info(host, path, header.format)
+    return open_info(host, path, header.format)
 
 
 def read_header(path: str) -> Header:
@@ -108,7 +108,7 @@ def create_overlay(host: Host, base: str, base_format: str, path: str, size: int
     """
     base = os.path.abspath(base)
     if size is not None:
-        virtual_size = _info(host, base, base_format).virtual_size
+        virtual_size = open_info(host, base, base_format).virtual_size
         if size < virtual_size:
             raise BadRequestError(
                 f"size {format_size(size)} is less than the base image's {format_size(virtual_size)}",
@@ -150,9 +150,10 @@ def check(host: Host, path: str) -> None:
     raise VerificationError(f"{path} is damaged: {reason}", "Build or fetch it again")
 
 
-def _info(host: Host, path: str, format_name: str) -> ImageInfo:
+def open_info(host: Host, path: str, format_name: str) -> ImageInfo:
+    """What qemu-img says of an image of this format; what lies below it is not opened. Raises VerificationError."""
     # A fixed VHD is known by its footer alone, where qemu-img does not look.
-    given = ["-f", "vpc"] if format_name == "vpc" else []
+    given = ["-f", format_name] if format_name in ("raw", "vpc") else []
     done = host.run([_program(host), "info", *given, "-U", "--output=json", os.path.abspath(path)])
     if done.rc != 0:
         said = done.stderr.strip().replace("qemu-img: ", "", 1)

@@ -9,9 +9,9 @@ import os
 
 from ..common.errors import BadRequestError, CommandError
 from ..common.host import Host
+from ..common.os_release import parse_os_release
 from ..disk import qemu_img
 from . import failure
-from .report_disk import parse_os_release
 
 _PROGRAM = "virt-cat"
 _FILES = ("/usr/lib/os-release", "/etc/os-release")

@@ -164,18 +164,5 @@ def parse_packages(text: str) -> dict[str, str]:
     }
 
 
-def parse_os_release(text: str) -> dict[str, str]:
-    """Value by key of an ``os-release`` file, unquoted as os-release(5) says."""
-    found = {}
-    for line in text.splitlines():
-        key, equals, value = line.strip().partition("=")
-        if not equals or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", key):
-            continue
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-            value = value[1:-1]
-        found[key] = re.sub(r"\\(.)", r"\1", value)
-    return found
-
-
 def _text(content: bytes) -> str:
     return content.decode("utf-8", "replace")

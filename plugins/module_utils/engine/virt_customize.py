@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from ..common.errors import BadRequestError, CommandError, GoldsmithError, StoreError
 from ..common.host import Host
+from ..common.os_release import parse_os_release
 from ..common.space import free_bytes, require_free_space
 from ..disk import qemu_img
 from ..recipe.operations import Run
@@ -118,7 +119,7 @@ def _apply(host: Host, build: Build, accelerator: str, mask: Mask) -> Report:
             "qemu-img": qemu_img.version(host),
         },
         seconds=seconds,
-        os_release=report_disk.parse_os_release(report.frames.get("os-release", "")),
+        os_release=parse_os_release(report.frames.get("os-release", "")),
         packages_added={name: after[name] for name in sorted(after.keys() - before.keys())},
         packages_removed={name: before[name] for name in sorted(before.keys() - after.keys())},
         packages_changed={

@@ -32,7 +32,7 @@ from .customize_plan import Plan
 from .customize_request import Request
 
 RECORD_SCHEMA = 1
-_RECORD_IN_IMAGE = "/usr/share/goldsmith/build-record.json"
+RECORD_IN_IMAGE = "/usr/share/goldsmith/build-record.json"
 """Below /usr/share, the place of data that came with the system and does not change (FHS 3.0, 4.11)."""
 
 
@@ -132,7 +132,7 @@ class Builder:
             len(self.request.steps) + 1,
             "build_record",
             "build record",
-            (Run(f"mkdir -p -m 0755 {os.path.dirname(_RECORD_IN_IMAGE)}\n"), Write(content, _RECORD_IN_IMAGE)),
+            (Run(f"mkdir -p -m 0755 {os.path.dirname(RECORD_IN_IMAGE)}\n"), Write(content, RECORD_IN_IMAGE)),
         )
 
     def _require_unchanged(self, base: str, identity: t.Any) -> None:

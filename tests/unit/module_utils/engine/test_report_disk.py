@@ -161,18 +161,3 @@ def test_packages() -> None:
         "libc6:i386": "2.39-0ubuntu8.4",
     }
     assert report_disk.parse_packages("") == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (
-            'PRETTY_NAME="Ubuntu 24.04.2 LTS"\nID=ubuntu\n# note\n\nVERSION_ID="24.04"\n',
-            {"PRETTY_NAME": "Ubuntu 24.04.2 LTS", "ID": "ubuntu", "VERSION_ID": "24.04"},
-        ),
-        ('A=\'x y\'\nB="a\\"b\\$"\nnot a line\n1=2\n', {"A": "x y", "B": 'a"b$'}),
-        ("", {}),
-    ],
-)
-def test_os_release(text: str, expected: dict[str, str]) -> None:
-    assert report_disk.parse_os_release(text) == expected
