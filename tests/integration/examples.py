@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import re
+import shutil
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ _CATALOG = "goldsmith.kvm.image_catalog_info"
 _FETCH = "goldsmith.kvm.image_fetch"
 _CUSTOMIZE = "goldsmith.kvm.image_customize"
 _STORE = "goldsmith.kvm.image_store"
+_BOOT = "goldsmith.kvm.image_boot"
 _DEBIAN = "cloud.debian.org/images/cloud"
 _DEBIAN_12 = f"{_DEBIAN}/bookworm/20260901-2224/debian-12-generic-amd64-20260901-2224.qcow2"
 _DEBIAN_13 = f"{_DEBIAN}/trixie/latest/debian-13-genericcloud-amd64.qcow2"
@@ -118,7 +120,11 @@ class Reader:
         trust = {"mirrors": [self.mirror], "keyring": self.keyring}
         store = {"store": str(self.store)}
         play["connection"] = "local"
-        play["module_defaults"] = {_CATALOG: trust, _FETCH: {**trust, **store}, _CUSTOMIZE: store, _STORE: store}
+        play["module_defaults"] = {
+            _CATALOG: trust,
+            _FETCH: {**trust, **store},
+            **dict.fromkeys((_BOOT, _CUSTOMIZE, _STORE), store),
+        }
         play["vars"] = {
             "ansible_python_interpreter": "/usr/bin/python3",
             "golden_image_mirrors": trust["mirrors"],
@@ -133,7 +139,7 @@ def _do_not_launch(play: dict[str, t.Any]) -> None:
     if "roles" in play:
         play["check_mode"] = True
     for task in play.get("tasks", []):
-        if _CUSTOMIZE in task:
+        if _CUSTOMIZE in task or _BOOT in task:
             task["check_mode"] = True
 
 
@@ -155,6 +161,7 @@ def furnish(directory: Path, keys: Keys) -> Path:
     image = dummy_images.qcow2(tree / "images.example.com/golden/base.qcow2")
     plain_directory(image.parent, [image], keys)
     _write_files(directory, keys)
+    _write_golden(directory / "var/lib/libvirt/images/golden", real.path)
     return tree
 
 
@@ -176,3 +183,23 @@ def _write_files(directory: Path, keys: Keys) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     dummy_images.qcow2(directory / "srv/images/debian-12.qcow2")
+
+
+def _write_golden(directory: Path, base: Path) -> None:
+    """A golden image of no steps, which can be looked into and booted."""
+    directory.mkdir(parents=True)
+    image = directory / "noble-web-20261010.1-1a2b3c4d.qcow2"
+    shutil.copyfile(base, image)
+    (directory / "noble-web.qcow2").symlink_to(image.name)
+    digest = f"sha256:{hashlib.sha256(image.read_bytes()).hexdigest()}"
+    record = {
+        "schema": 1,
+        "name": "noble-web",
+        "fingerprint": f"sha256:{'1a2b3c4d' * 8}",
+        "created": "2026-10-11T04:12:31Z",
+        "base": {"digest": digest, "serial": "20261010.1"},
+        "recipe": {"steps": []},
+        "image": {"file": image.name, "digest": digest, "size": image.stat().st_size},
+        "packages": {"added": {}, "removed": {}, "changed": {}},
+    }
+    image.with_name(f"{image.name}.json").write_text(json.dumps(record))

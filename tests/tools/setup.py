@@ -25,7 +25,7 @@ _IMAGE = (
 )
 PACKAGES = {
     "lint": "git shellcheck",
-    "unit": "e2fsprogs fdisk gpgv gnupg qemu-utils bzip2 shellcheck xz-utils zstd",
+    "unit": "e2fsprogs fdisk gpgv gnupg openssh-client procps qemu-utils bzip2 shellcheck xz-utils zstd",
     "demo": _IMAGE,
     "image": f"{_IMAGE} fuse3 mount nginx-light openssh-server ovmf qemu-system-x86 util-linux",
     "bench": "curl nginx-light qemu-utils",

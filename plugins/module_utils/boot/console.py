@@ -23,7 +23,7 @@ _LOADER = re.compile(r"^Booting from (?:Hard Disk|[0-9a-f]{4}:)|^BdsDxe: startin
 _KERNEL = re.compile(r"^(?:\[ *[0-9.]+\] )?Linux version ", re.M)
 _FIRMWARE_BEGINS = re.compile(r"^SeaBIOS \(version|^BdsDxe: loading ")
 _CLOUD_INIT_STAGE = re.compile(r"Cloud-init v\. \S+ running '([a-z:-]+)'")
-_CLOUD_INIT_END = re.compile(r"Cloud-init v\. \S+ finished at .*?Datasource (DataSource\S+)")
+_CLOUD_INIT_END = re.compile(r"Cloud-init v\. \S+ finished at .*?Datasource DataSource(\w+)")
 _JOB = re.compile(r"A (?:start|stop) job is running for (.+?)(?: \(| *$)")
 _PANIC = re.compile(r"Kernel panic - not syncing")
 _PANIC_END = re.compile(r"---\[ end Kernel panic")
@@ -39,7 +39,7 @@ _REACHED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("kernel", re.compile(r"Linux version |^\[ *[0-9]+\.[0-9]+\] ")),
     ("initramfs", re.compile(r"^Loading, please wait|^Begin: |\(initramfs\)|dracut-|Run /init as init process")),
-    ("systemd", re.compile(r"systemd\[1\]: |^Welcome to |^\[ *(?:OK|FAILED|DEPEND) *\] |^\S+ login:")),
+    ("systemd", re.compile(r"systemd\[1\]: |^Welcome to (?!GRUB)|^\[ *(?:OK|FAILED|DEPEND) *\] |^\S+ login:")),
     ("cloud_init", re.compile(r"Cloud-init v\. ")),
 )
 
@@ -135,7 +135,7 @@ def _reason(stage: str, lines: list[str]) -> str:
         waits = f", and still waits for {job[-1]}" if job else ""
         return f"systemd started{waits}, and cloud-init never ran"
     ended = _CLOUD_INIT_END.search(text)
-    if ended and ended[1] == "DataSourceNone":
+    if ended and ended[1] == "None":
         return "cloud-init found no datasource: does the image's datasource_list lack NoCloud?"
     if ended:
         return "cloud-init has ended, and did not start the report of the boot check"

@@ -1,0 +1,196 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import subprocess
+import typing as t
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.evidence import (
+    Evidence,
+    complete,
+    host_key,
+    read_report,
+    sections,
+)
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.guest_report import script, vendor_data
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.judgement import problems
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import (
+    BootOptions,
+    CloudInit,
+    Disk,
+    FailedUnit,
+    HostKey,
+)
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFLmOTwY/CVPzJN7+GiVlFDG8gctgxasetuuSfdgRUw3"
+STAGE = {"errors": [], "finished": 1795401472.15, "start": 1795401468.52}
+NAMES = ("init-local", "init", "modules-config", "modules-final")
+GOOD: dict[str, t.Any] = {"datasource": "DataSourceNoCloud [seed=/dev/vdb][dsmode=net]", "stage": None}
+GOOD |= {name: dict(STAGE) for name in NAMES} | {"modules-init": {"errors": [], "finished": None, "start": None}}
+
+
+def report(**changed: str | None) -> str:
+    """The report of Debian 12 that was recorded, with some sections replaced, or left empty by None."""
+    told: dict[str, str | None] = {
+        "state": "running",
+        "jobs": None,
+        "stamps": "InitRDTimestampMonotonic=0\nUserspaceTimestampMonotonic=10014575\n"
+        "FinishTimestampMonotonic=100307488",
+        "cloud-init-status": json.dumps({"v1": GOOD}, indent=1),
+        "cloud-init-log": None,
+        "failed-units": None,
+        "kernel": "6.1.0-56-cloud-amd64",
+        "machine-id": "2d9da095a4b64a63ae0da03a5173e39e",
+        "addresses": "2: enp0s3    inet6 fec0::5054/64 scope site \n2: enp0s3    inet 10.0.2.15/24 metric 100",
+        "sshd": "active\ninactive\nactive\ninactive",
+        "host-keys": f"{KEY} root@boot-check",
+        "logins": "root\nubuntu",
+        "disk": " 1B-blocks      Avail\n7318282240 6838374400",
+        "uptime": "103.20 110.11",
+    }
+    for name, text in changed.items():
+        told[name.replace("_", "-")] = text
+    lines = []
+    for name, text in told.items():
+        lines += [name, *(f" {line}" for line in (text or "").splitlines())]
+    return "\n".join([*lines, ""])
+
+
+def status(**changed: t.Any) -> str:
+    return json.dumps({"v1": {**GOOD, **changed}})
+
+
+def test_a_good_boot() -> None:
+    found = read_report(report())
+    assert found == Evidence(
+        ended=True,
+        unfinished_jobs=(),
+        uptime=103.2,
+        initrd_at=None,
+        userspace_at=10.014575,
+        finished_at=100.307488,
+        cloud_init=CloudInit("done", None, "NoCloud", (), ()),
+        failed_units=(),
+        kernel="6.1.0-56-cloud-amd64",
+        machine_id="2d9da095a4b64a63ae0da03a5173e39e",
+        address="10.0.2.15",
+        sshd=True,
+        host_keys=(HostKey("ssh-ed25519", "SHA256:8wCxjFNIk2JOJsXV3rcwM/poefmKE/7InddlF0O0P84", KEY),),
+        logins=("ubuntu", "root"),
+        disk=Disk(7318282240, 6838374400),
+    )
+    assert problems(found, BootOptions()) == []
+
+
+LATE = status(stage="modules-final", **{"modules-final": {**STAGE, "finished": None}})
+WARNED = {**STAGE, "recoverable_errors": {"WARNING": ["Failed loading yaml blob. Invalid"], "DEPRECATED": ["x"]}}
+LOG = "2026-11-23 02:37:26,742 - util.py[WARNING]: Failed loading yaml blob. Invalid format at line 2 column 1"
+
+
+@pytest.mark.parametrize(
+    ("changed", "stage", "problem"),
+    [
+        ({"cloud_init_status": LATE}, "cloud_init", "cloud-init did not come further than its stage modules-final"),
+        (
+            {"cloud_init_status": status(init={**STAGE, "errors": ["('timezone', OSError('Invalid timezone'))"]})},
+            "cloud_init",
+            "cloud-init ended with errors: ('timezone', OSError('Invalid timezone'))",
+        ),
+        ({"cloud_init_status": status(init=WARNED)}, "cloud_init", "did not understand its configuration and went on"),
+        ({"cloud_init_log": LOG}, "cloud_init", "without it: Failed loading yaml blob. Invalid format at line 2"),
+        ({"cloud_init_status": status(datasource="DataSourceNone")}, "cloud_init", "cloud-init found no datasource"),
+        ({"cloud_init_status": None}, "cloud_init", "cloud-init found no datasource"),
+        ({"cloud_init_status": '{"v1": {"init"'}, "cloud_init", "cloud-init found no datasource"),
+        (
+            {"failed_units": "a.service the licence is missing\nb.mount "},
+            "systemd",
+            "a.service (the licence is missing); b",
+        ),
+        (
+            {"state": "starting", "jobs": "12 slow.service start running\n13 multi-user.target start waiting"},
+            "systemd",
+            "systemd did not end the boot: it waits for slow.service, multi-user.target",
+        ),
+        ({"addresses": None}, "network", "no network interface got an address"),
+        ({"disk": "1B-blocks Avail\n7318282240 0"}, "systemd", "the root file system is full"),
+    ],
+)
+def test_what_makes_a_boot_a_failure(changed: dict[str, str | None], stage: str, problem: str) -> None:
+    (found,) = problems(read_report(report(**changed)), BootOptions())
+    assert found.stage == stage
+    assert problem in found.problem
+    assert found.way_out
+
+
+def test_what_may_be_overlooked() -> None:
+    errors = status(init={**STAGE, "errors": ["no"]})
+    found = read_report(report(cloud_init_status=errors, failed_units="snapd.seeded.service x\nb.service y"))
+    assert found.failed_units == (FailedUnit("snapd.seeded.service", "x"), FailedUnit("b.service", "y"))
+    assert len(problems(found, BootOptions())) == 2
+    options = BootOptions(allow_failed_units=("snapd.*", "b.service"), allow_cloud_init_errors=True)
+    assert problems(found, options) == []
+    assert len(problems(found, replace(options, allow_failed_units=("snapd.*",)))) == 1
+
+
+def test_warnings_are_reported_and_do_not_fail() -> None:
+    found = read_report(report(cloud_init_log="2026-11-23 02:37:26,742 - cc_x.py[WARNING]: Something is odd"))
+    assert found.cloud_init.recoverable_errors == ("Something is odd",)
+    assert problems(found, BootOptions()) == []
+
+
+def test_only_a_whole_report_counts() -> None:
+    assert complete(report()) is None
+    assert complete(report() + "end") is None
+    assert complete(report() + "end\n") == report().rstrip("\n")
+    # A guest that was started again reports again.
+    assert complete(f"{report()}end\n{report(kernel='other')}end\n") == report().rstrip("\n")
+
+
+def test_a_host_key_and_what_is_none() -> None:
+    found = host_key(f"{KEY} comment")
+    said = subprocess.run(["ssh-keygen", "-l", "-f", "-"], input=KEY, capture_output=True, text=True, check=True).stdout
+    assert found is not None and found.fingerprint == said.split()[1]
+    for line in ("", "ssh-ed25519", "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAA", "ssh-ed25519 !!!", "cat: no such file"):
+        assert host_key(line) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "end"]), st.text(st.characters(exclude_categories=["C", "Z"])))))
+def test_no_text_of_a_guest_is_taken_for_a_section(told: list[tuple[str, str]]) -> None:
+    text = "".join(f"section{number}\n {name} {line}\n" for number, (name, line) in enumerate(told))
+    found = sections(text)
+    assert found == {f"section{number}": [f"{name} {line}"] for number, (name, line) in enumerate(told)}
+    assert complete(text) is None
+
+
+@given(st.text())
+def test_any_report_can_be_read(text: str) -> None:
+    problems(read_report(text), BootOptions())
+
+
+def test_the_guest_s_script_frames_what_programs_print() -> None:
+    """The script's own function, in a real shell."""
+    functions = script(f"{KEY} comment", 100).partition("tell() {")[2].partition("\n}\n")[0]
+    printed = "end\n--\n\nplain $HOME `id`"
+    calls = 'tell one printf "%s\\n" "$1"\ntell two false\ntell three no-such-program\necho end\n'
+    program = f"tell() {{{functions}\n}}\n{calls}"
+    done = subprocess.run(["sh", "-c", program, "sh", printed], capture_output=True, text=True, check=True)
+    told = complete(done.stdout)
+    assert told is not None
+    assert sections(told) == {"one": printed.splitlines(), "two": [], "three": []}
+
+
+def test_the_vendor_data_is_a_boothook_of_sound_shell() -> None:
+    hook = vendor_data(f"{KEY} comment", 500).decode()
+    assert hook.startswith("#cloud-boothook\n#!/bin/sh\n")
+    assert "@" not in hook.replace("$@", "")
+    for text in (hook, script(f"{KEY} comment", 500)):
+        subprocess.run(["sh", "-n"], input=text, text=True, check=True)
+    assert f"key={KEY.split()[1]}\n" in hook
+    assert "limit=500\n" in hook
