@@ -1685,6 +1685,69 @@ options:
               - Whether it needs the network.
             type: bool
             default: true
+      generalise:
+        description:
+          - Take out of the image what one machine alone may have, so that each clone
+            is a machine of its own. It has to be the last step.
+          - C(/etc/machine-id) is there and empty afterwards, whatever the base had, and
+            a D-Bus machine-id is a link to it. The rest is what O(steps[].generalise.keep)
+            lists. Directories stay with their owners and permissions, and so do log files,
+            which are empty then.
+          - C(/etc/resolv.conf), C(/etc/hostname), accounts and their keys, and scripts
+            of the first boot stay as they are. Of C(/var/lib/cloud), C(scripts) and C(handlers)
+            stay. Executable files in C(/etc/cloud/clean.d) are run, as C(cloud-init clean)
+            does.
+          - At a clone's first boot C(cloud-init) makes new SSH host keys. In an image
+            without it, or where it is disabled, C(goldsmith-ssh-host-keys.service) does.
+        type: dict
+        suboptions:
+          keep:
+            description:
+              - What is left in the image.
+              - 'V(ssh_host_keys): SSH host keys.'
+              - 'V(cloud_init): the state of C(cloud-init), its logs, and the files that
+                it generates.'
+              - 'V(cloud_init_seed): seeds in C(/var/lib/cloud/seed).'
+              - 'V(apt_lists): package lists and the caches made of them.'
+              - 'V(apt_archives): downloaded packages.'
+              - 'V(logs): journals, rotated logs, and the content of all others below
+                C(/var/log).'
+              - 'V(histories): histories of shells and other programs in all home directories.'
+              - 'V(dhcp_leases): DHCP leases and the identifiers of DHCP clients.'
+              - 'V(random_seed): random seeds, and the secret of C(systemd-creds).'
+              - 'V(network): names of network cards and drives that udev wrote down.'
+              - 'V(host_ids): identifiers of iSCSI and NVMe initiators, Landscape and
+                Ubuntu Pro.'
+              - 'V(temporary): C(/tmp), C(/var/tmp), crash reports and core dumps.'
+              - 'V(backups): copies that passwd, dpkg and debconf make, and C(/var/backups).'
+              - 'V(mail): mailboxes in C(/var/mail).'
+              - 'V(stamps): when timers and anacron ran last.'
+            type: list
+            elements: str
+            choices:
+              - ssh_host_keys
+              - cloud_init
+              - cloud_init_seed
+              - apt_lists
+              - apt_archives
+              - logs
+              - histories
+              - dhcp_leases
+              - random_seed
+              - network
+              - host_ids
+              - temporary
+              - backups
+              - mail
+              - stamps
+            default: []
+          trim:
+            description:
+              - Whether the free blocks of the image's file systems are discarded at the
+                end. The image gets smaller, and what deleted files held is no longer
+                in it.
+            type: bool
+            default: true
     # End of what tests/tools/step_docs.py writes
   size:
     description:

@@ -39,12 +39,13 @@ def build_steps(
     size: int | None = None,
     timeout: int = 900,
     memsize: int = 0,
+    fine: bool = False,
 ) -> Built:
     directory.mkdir(mode=0o700, exist_ok=True)
     host = LocalHost(str(directory))
     disk = directory / "disk.qcow2"
     base_format = qemu_img.inspect(host, str(base)).format
-    qemu_img.create_overlay(host, str(base), base_format, str(disk), size)
+    qemu_img.create_overlay(host, str(base), base_format, str(disk), size, fine=fine)
     build = Build(str(disk), str(directory), steps, timeout=timeout, memsize=memsize, accel=accel.decide(host, "auto"))
     host.warnings.clear()
     return Built(disk, ENGINE.apply(host, build), host.warnings)

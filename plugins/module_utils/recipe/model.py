@@ -30,6 +30,10 @@ def _nothing(_options: Options) -> tuple[Operation, ...]:
     return ()
 
 
+def _anywhere(_step: Step, _others: Sequence[Step]) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class StepKind:
     """One kind of step: what users may write, what it means, and what it comes down to."""
@@ -46,6 +50,10 @@ class StepKind:
     """What follows after all steps of the recipe, the last step's first: it ends what was for the build only."""
     check: Callable[[Options], Options] = _as_given
     """Return valid options in their one canonical spelling. Raises BadRequestError, which need not name the step."""
+    last: bool = False
+    """Whether it has to be the last step. It is carried out behind what the others have to finish."""
+    check_recipe: Callable[[Step, Sequence[Step]], None] = _anywhere
+    """Raises BadRequestError, which names the place, where the step contradicts those before it."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Options that name a file, or a list of them, by what is made of it: :data:`FILE`, :data:`TEMPLATE`, :data:`TREE`.
 
@@ -139,8 +147,10 @@ class Step:
 
 def all_operations(steps: Sequence[Step], paths: Mapping[int, Mapping[str, str]]) -> list[StepOperations]:
     """What a recipe comes down to; ``paths`` has those of each step, by its index."""
+    before = [step.operations(paths[step.index]) for step in steps if not step.kind.last]
     finishing = [step.finishing(paths[step.index]) for step in reversed(steps)]
-    return [*(step.operations(paths[step.index]) for step in steps), *(step for step in finishing if step.operations)]
+    last = [step.operations(paths[step.index]) for step in steps if step.kind.last]
+    return [*before, *(step for step in finishing if step.operations), *last]
 
 
 def undocumented(options: Mapping[str, Mapping[str, t.Any]]) -> dict[str, t.Any]:

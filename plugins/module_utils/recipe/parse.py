@@ -62,8 +62,24 @@ def parse_steps(written: t.Any) -> tuple[Step, ...]:
     if not isinstance(written, (list, tuple)):
         raise BadRequestError("steps is not a list", "Write a list of steps, each a dictionary with one key")
     steps = tuple(_parse(index, entry) for index, entry in enumerate(written, start=1))
+    for step in steps:
+        _check_place(step, steps)
     require_secrecy(steps)
     return steps
+
+
+def _check_place(step: Step, steps: tuple[Step, ...]) -> None:
+    """Refuse a step whose kind has to be the last behind which others come, and what it contradicts."""
+    if step.kind.last and step.index < len(steps):
+        after = steps[step.index]
+        raise BadRequestError(
+            f"steps[{after.index - 1}].{after.kind.name} (step {after.index}) comes after {step.kind.name} "
+            f"(step {step.index}), which has to be the last step",
+            f"Once is enough: leave out the first {step.kind.name}"
+            if after.kind is step.kind
+            else f"Write {step.kind.name} at the end of steps",
+        )
+    step.kind.check_recipe(step, steps[: step.index - 1])
 
 
 def _parse(index: int, entry: t.Any) -> Step:

@@ -24,6 +24,7 @@ from .steps import (
     firstboot,
     firstboot_command,
     firstboot_install,
+    generalise,
     group,
     hostname,
     kernel,
@@ -103,6 +104,7 @@ GROUPS: dict[str, tuple[StepKind, ...]] = {
     ),
     "First boot": (firstboot.KIND, firstboot_command.KIND, firstboot_install.KIND),
     "Commands": (run_command.KIND, run.KIND),
+    "The end": (generalise.KIND,),
 }
 """The kinds as the documentation groups them."""
 

@@ -138,3 +138,23 @@ def test_check_finds_damage(host: LocalHost, tmp_path: Path) -> None:
     image.write_bytes(content)
     with pytest.raises(VerificationError, match=r"is damaged: qemu-img check finds \d+ errors"):
         qemu_img.check(host, str(image))
+
+
+@pytest.mark.parametrize(("fine", "left"), [(True, False), (False, True)])
+def test_single_blocks_are_discarded_in_a_fine_overlay(host: LocalHost, tmp_path: Path, fine: bool, left: bool) -> None:
+    base, overlay, raw = tmp_path / "base.qcow2", tmp_path / "overlay.qcow2", tmp_path / "raw"
+    make_qcow2(base)
+    qemu_img.create_overlay(host, str(base), "qcow2", str(overlay), fine=fine)
+    commands = ["write -P 65 64k 64k", "discard 80k 4k"]
+    argv = ["qemu-io", "-f", "qcow2", "-d", "unmap", *(word for command in commands for word in ("-c", command))]
+    host.run([*argv, str(overlay)]).checked()
+    host.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(overlay), str(raw)]).checked()
+    content = raw.read_bytes()
+    assert content[64 * 1024 : 80 * 1024] == b"A" * 16384
+    assert (content[80 * 1024 : 84 * 1024] == b"A" * 4096) is left
+
+
+def test_a_disk_too_large_for_fine_clusters_gets_an_overlay_all_the_same(host: LocalHost, tmp_path: Path) -> None:
+    base, overlay = make_qcow2(tmp_path / "base.qcow2"), tmp_path / "overlay.qcow2"
+    qemu_img.create_overlay(host, str(base), "qcow2", str(overlay), 9 * 1024**4, fine=True)
+    assert qemu_img.is_grown(host, str(overlay))

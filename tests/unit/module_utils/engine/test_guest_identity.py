@@ -15,6 +15,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.guest_identit
     NOTE_IDENTITY,
     RESTORE_IDENTITY,
 )
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.generalise_scripts import MACHINE_ID
 
 ID = "0123456789abcdef0123456789abcdef\n"
 OTHER = "fedcba9876543210fedcba9876543210\n"
@@ -98,3 +99,15 @@ def test_a_step_may_take_the_id_away(tmp_path: Path, etc: str, steps: str, expec
 def test_a_link_that_a_step_made_is_no_way_around(tmp_path: Path) -> None:
     steps = f"{SETUP}mv /etc/machine-id /var/lib/dbus/machine-id\nln -s /var/lib/dbus/machine-id /etc/machine-id\n"
     assert build(tmp_path, "dash", "uninitialized\n", None, steps, fills=True) == ("uninitialized\n", TO_ETC)
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash --posix"])
+@pytest.mark.parametrize("dbus", [None, "", ID, OTHER, TO_ETC])
+@pytest.mark.parametrize("etc", [None, "", "uninitialized\n", ID])
+@pytest.mark.parametrize("steps", ["", SETUP, SETUP + UUIDGEN])
+def test_generalise_leaves_it_there_and_empty(
+    tmp_path: Path, etc: str | None, dbus: str | None, steps: str, shell: str
+) -> None:
+    etc_after, dbus_after = build(tmp_path, shell, etc, dbus, steps + MACHINE_ID, fills=True)
+    assert etc_after == ""
+    assert dbus_after == (TO_ETC if dbus is not None or UUIDGEN in steps else None)
