@@ -17,12 +17,15 @@ import yaml
 
 from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import Server
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
 from .examples import ROOT
 from .plays import Played, run_playbook, run_plays
 from .presets import PRESETS, preset_steps
+from .publishing import Foundry
 
 ROLE = ROOT / "roles" / "golden_image"
+PRUNING = " : Prune superseded images"
 
 
 @pytest.fixture(name="variables")
@@ -88,6 +91,46 @@ def test_a_single_tag_checks_what_was_asked_for(variables: dict[str, t.Any], tmp
         assert "golden_image_images has unknown keys: relaese" in refused(wrong, "--tags", tag)
     assert not (tmp_path / "store").exists()
     assert "(would be built)" in play(variables, "--check", "--tags", "golden_image_build").output
+
+
+@pytest.fixture(name="foundry")
+def fixture_foundry(host: LocalHost, tmp_path: Path) -> Foundry:
+    """Three images of each of two names in the store and the directory of the role."""
+    foundry = Foundry(host, tmp_path)
+    for name in ("noble-server", "b"):
+        for days in (3, 2, 1):
+            foundry.publish(f"2026010{days}", name, days=days)
+    return foundry
+
+
+def test_check_mode_tells_what_would_be_pruned(variables: dict[str, t.Any], foundry: Foundry) -> None:
+    """It counts the image that would be built."""
+    images = [{}, {"name": "b", "keep": 1}]
+    before = sorted(foundry.golden.iterdir())
+    planned = play({**variables, "golden_image_keep": 3, "golden_image_images": images}, "--check", "--diff")
+    pruned = [
+        result["removed_golden"] for task, result in zip(planned.tasks, planned.results) if task.endswith(PRUNING)
+    ]
+    assert [[Path(image["path"]).name[: -len("-12345678.qcow2")] for image in images] for images in pruned] == [
+        ["noble-server-20260103"],
+        ["b-20260103", "b-20260102", "b-20260101"],
+    ]
+    assert sorted(foundry.golden.iterdir()) == before
+
+
+def test_only_pruning(variables: dict[str, t.Any], foundry: Foundry, server: Server) -> None:
+    keep = {**variables, "golden_image_keep": 2}
+    said = refused(keep, "--tags", "golden_image_prune")
+    assert "The tag golden_image_prune alone needs golden_image_name, or a name in each entry." in said
+    named = {**keep, "golden_image_name": "noble-server"}
+    assert play({**named, "golden_image_keep": 0}, "--tags", "golden_image_prune").changed == []
+    played = play(named, "--tags", "golden_image_prune")
+    assert played.changed == [f"goldsmith.kvm.golden_image{PRUNING}"]
+    assert server.requests() == []
+    left = sorted(path.name[: -len("-12345678.qcow2")] for path in foundry.golden.glob("noble-server-*.qcow2"))
+    assert left == ["noble-server-20260101", "noble-server-20260102"]
+    assert len(list(foundry.golden.glob("b-*.qcow2"))) == 3
+    assert play(named, "--tags", "golden_image_prune").changed == []
 
 
 def test_only_fetching(variables: dict[str, t.Any], tmp_path: Path) -> None:

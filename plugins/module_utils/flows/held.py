@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 
@@ -36,6 +37,15 @@ class Held:
                 self.add(layer, holder)
         except (CommandError, MissingProgramError) as error:
             self.unknown.add(f"{holder}: the backing chain of {path} cannot be read ({error.cause})")
+
+    def holders_by_file(self) -> dict[tuple[int, int], set[str]]:
+        """By device and inode, who holds the file: it may be reached by several names."""
+        found: dict[tuple[int, int], set[str]] = {}
+        for path, holders in self.by_path.items():
+            with contextlib.suppress(OSError):
+                status = os.stat(path)
+                found.setdefault((status.st_dev, status.st_ino), set()).update(holders)
+        return found
 
 
 def held_files(host: Host, layout: Layout, root: str = "/") -> Held:

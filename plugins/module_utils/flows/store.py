@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict
 
 from ..common.age import format_time, now, parse_age
@@ -21,7 +22,9 @@ from ..store.parts import leftovers, remove_leftovers
 from ..store.prune import Decision, decide, superseded
 from ..store.references import golden_images
 from ..store.unused import UnusedFile, logs_and_payloads, remove_unused_files, unused_files
-from .held import held_files
+from .held import Held, held_files
+from .store_golden import GoldenPruning, golden_result, listed_golden, plan_golden, prune_golden
+from .store_golden_request import golden_argument_spec, golden_wish
 
 
 def store_argument_spec() -> dict[str, t.Any]:
@@ -31,6 +34,7 @@ def store_argument_spec() -> dict[str, t.Any]:
         "state": {"type": "str", "choices": ["listed", "pruned"], "default": "listed"},
         "keep": {"type": "int"},
         "age": {"type": "str"},
+        "golden": golden_argument_spec(),
     }
 
 
@@ -41,31 +45,37 @@ def manage_store(host: Host, params: Mapping[str, t.Any], check_mode: bool, *, r
     """
     layout = Layout(params["store"])
     if params["state"] == "listed":
-        for option in ("keep", "age"):
+        for option in ("keep", "age", "golden"):
             if params[option] is not None:
                 raise BadRequestError(
                     f"{option} is given, but nothing is pruned with state: listed", "Set state: pruned"
                 )
-        return {"changed": False, "images": _listed(layout, _present(layout))}
+        return {"changed": False, "images": _listed(layout, _present(layout)), "golden_images": listed_golden(layout)}
     keep, age = params["keep"], params["age"]
     if keep is not None and keep < 0:
         raise BadRequestError(f"keep is {keep}", "Give a number from 0 on")
+    wish = golden_wish(params["golden"], check_mode)
     moment = None if age is None else now() - parse_age(age)
+    since = None if moment is None else format_time(moment)
     present = _present(layout)
-    candidates = superseded(present, keep=keep, unused_since=None if moment is None else format_time(moment))
+    candidates = superseded(present, keep=keep, unused_since=since)
     files = [] if moment is None else unused_files(layout, moment)
-    decision, removed = Decision((), {}), []
-    if check_mode:
-        if candidates:
-            decision = decide(candidates, _needed(host, layout, candidates, root))
-            removed = list(decision.removed)
-    elif candidates or files:
-        with no_new_builds(layout):
-            if candidates:
-                decision = decide(candidates, _needed(host, layout, candidates, root))
-                removed = [image for image in decision.removed if Images(layout).delete(image)]
-            files = [] if moment is None else remove_unused_files(layout, moment)
-    return _result(layout, present, decision, removed, files, check_mode)
+    with contextlib.ExitStack() as stack:
+
+        def take_lock(name: str) -> bool:
+            return not layout.is_locked(name) if check_mode else stack.enter_context(layout.try_lock(name))
+
+        golden = GoldenPruning() if wish is None else plan_golden(layout, wish, since, take_lock)
+        if not check_mode and (candidates or files or golden.candidates):
+            stack.enter_context(no_new_builds(layout))
+        held = _held(host, layout, root) if candidates or golden.candidates else Held()
+        prune_golden(golden, layout, held, check_mode)
+        # An image whose golden images have just gone may go with them.
+        decision = decide(candidates, _needed(layout, candidates, held, golden))
+        removed = [image for image in decision.removed if check_mode or Images(layout).delete(image)]
+        if files and not check_mode and moment is not None:
+            files = remove_unused_files(layout, moment)
+    return _result(layout, present, decision, removed, files, golden, check_mode)
 
 
 def _result(
@@ -74,23 +84,27 @@ def _result(
     decision: Decision,
     removed: list[Image],
     files: list[UnusedFile],
+    golden: GoldenPruning,
     check_mode: bool,
 ) -> dict[str, t.Any]:
     """What the module returns of ``state: pruned``, after the leftovers are deleted, too, outside of check mode."""
     left = leftovers(layout) if check_mode else remove_leftovers(layout)
     left += _vanished(layout, check_mode)
+    left += [path for each in golden.removed if each.is_leftover for path in each.files]
     gone = {image.digest for image in removed}
     kept = [image for image in present if image.digest not in gone]
     logs, payloads = logs_and_payloads(layout, files)
-    paths = sorted([layout.image(image.digest) for image in removed] + left + logs)
+    superseded_images = [each for each in golden.removed if not each.is_leftover]
+    with_golden = [path for each in superseded_images for path in each.files]
+    paths = sorted([layout.image(image.digest) for image in removed] + left + logs + with_golden)
     before, after = dict.fromkeys(paths, "present"), dict.fromkeys(paths, "absent")
     if payloads:
         size = format_size(sum(file.size for file in payloads))
         before[layout.payloads], after[layout.payloads] = f"{len(payloads)} unused, {size}", "none unused"
     return {
         "changed": bool(before),
-        "images": _listed(layout, kept),
-        "removed": _listed(layout, removed),
+        "images": _listed(layout, kept, golden.gone),
+        "removed": _listed(layout, removed, golden.gone),
         "removed_leftovers": left,
         "removed_files": logs,
         "removed_payloads": len(payloads),
@@ -98,7 +112,10 @@ def _result(
             {"path": layout.image(digest), "digest": digest, "reasons": list(reasons)}
             for digest, reasons in sorted(decision.needed.items())
         ],
-        "freed": sum(image.size for image in removed) + sum(file.size for file in files),
+        **golden_result(layout, golden),
+        "freed": sum(image.size for image in removed)
+        + sum(file.size for file in files)
+        + sum(each.freed for each in golden.removed),
         "diff": {"before": before, "after": after},
     }
 
@@ -118,9 +135,9 @@ def _vanished(layout: Layout, check_mode: bool) -> list[str]:
     ]
 
 
-def _listed(layout: Layout, images: Iterable[Image]) -> list[dict[str, t.Any]]:
+def _listed(layout: Layout, images: Iterable[Image], gone: Container[str] = ()) -> list[dict[str, t.Any]]:
     golden: dict[str, list[str]] = {}
-    for each in golden_images(layout):
+    for each in golden_images(layout, gone):
         golden.setdefault(each.base_digest, []).append(each.image_path)
     return [
         {
@@ -152,19 +169,24 @@ def _listed(layout: Layout, images: Iterable[Image]) -> list[dict[str, t.Any]]:
     ]
 
 
-def _needed(host: Host, layout: Layout, candidates: Iterable[Image], root: str) -> dict[str, list[str]]:
+def _held(host: Host, layout: Layout, root: str) -> Held:
+    """What domains and builds hold, with a warning if that cannot be told."""
+    held = held_files(host, layout, root)
+    if held.unknown:
+        host.warn(
+            "no image is pruned, because it cannot be told which ones are in use: " + "; ".join(sorted(held.unknown))
+        )
+    return held
+
+
+def _needed(layout: Layout, candidates: Iterable[Image], held: Held, golden: GoldenPruning) -> dict[str, list[str]]:
     """By digest, why a candidate has to stay."""
     needed: dict[str, list[str]] = {}
-    for golden in golden_images(layout):
-        needed.setdefault(golden.base_digest, []).append(f"the golden image {golden.image_path} was made from it")
-    held = held_files(host, layout, root)
+    for each in golden_images(layout, golden.gone):
+        needed.setdefault(each.base_digest, []).append(f"the golden image {each.image_path} was made from it")
     for image in candidates:
         reasons = needed.setdefault(image.digest, [])
         holders = held.by_path.get(os.path.realpath(layout.image(image.digest)), ())
         reasons += [f"{holder} uses it" for holder in sorted(holders)]
         reasons += [f"it may be in use by {unknown}" for unknown in sorted(held.unknown)]
-    if held.unknown:
-        host.warn(
-            "no image is pruned, because it cannot be told which ones are in use: " + "; ".join(sorted(held.unknown))
-        )
     return needed

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 
-from .files import Identity, hash_file, identity_of, read_json, write_json
+from .files import Identity, hash_file, identity_of, read_json, remove_file, write_json
 from .layout import Layout, name_of
 
 _KIND = "digests"
@@ -28,6 +28,11 @@ def remember_digest(layout: Layout, path: str, digest: str, identity: Identity |
     if identity is not None:
         real = os.path.realpath(path)
         write_json(layout.record(_KIND, name_of(real)), {"path": real, "digest": digest, "identity": asdict(identity)})
+
+
+def forget_digest(layout: Layout, path: str) -> None:
+    """Delete what was recorded for a file, which may be gone by now."""
+    remove_file(layout.record_path(_KIND, name_of(os.path.realpath(path))))
 
 
 def digest_of(layout: Layout, path: str, *, remember: bool = True) -> str:

@@ -10,10 +10,10 @@ needed without searching the disks.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass
 
-from .files import read_record, write_json
+from .files import read_record, remove_file, write_json
 from .layout import Layout, name_of
 
 _KIND = "golden"
@@ -40,11 +40,21 @@ def register_golden(layout: Layout, *, record_path: str, image_path: str, base_d
     write_json(layout.record(_KIND, name_of(golden.image_path)), asdict(golden))
 
 
-def golden_images(layout: Layout) -> list[GoldenImage]:
-    """Every golden image that was registered and still exists, by path."""
+def golden_images(layout: Layout, gone: Container[str] = ()) -> list[GoldenImage]:
+    """Every golden image that was registered and still exists, by path; not those whose resolved path is ``gone``."""
+    existing = (golden for golden in registered_images(layout) if golden.exists)
+    return [golden for golden in existing if os.path.realpath(golden.image_path) not in gone]
+
+
+def registered_images(layout: Layout) -> list[GoldenImage]:
+    """Every golden image that was registered, by path; some may be gone."""
     records = (read_record(path, _golden_image) for path in layout.records_of(_KIND))
-    existing = [golden for golden in records if golden is not None and golden.exists]
-    return sorted(existing, key=lambda golden: golden.image_path)
+    return sorted((golden for golden in records if golden is not None), key=lambda golden: golden.image_path)
+
+
+def forget_golden(layout: Layout, golden: GoldenImage) -> None:
+    """Delete the note of a golden image."""
+    remove_file(layout.record_path(_KIND, name_of(golden.image_path)))
 
 
 def _golden_image(document: Mapping[str, str]) -> GoldenImage:

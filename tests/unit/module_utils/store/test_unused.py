@@ -42,7 +42,7 @@ def test_what_nobody_used_goes(layout: Layout, tmp_path: Path) -> None:
     host = LocalHost(str(tmp_path))
 
     def prune(check_mode: bool, **options: object) -> dict[str, t.Any]:
-        params = {"store": layout.root, "state": "pruned", "keep": None, "age": None, **options}
+        params = {"store": layout.root, "state": "pruned", "keep": None, "age": None, "golden": None, **options}
         return manage_store(host, params, check_mode, root=str(tmp_path))
 
     assert prune(False)["removed_files"] == []
