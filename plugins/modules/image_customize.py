@@ -1813,6 +1813,60 @@ options:
       - Build the image in any case, as with O(max_age). The task is then always changed.
     type: bool
     default: false
+  boot_check:
+    description:
+      - Whether the finished image has to boot before it is published, as M(goldsmith.kvm.image_boot) has it. It is an
+        overlay that boots, with KVM where that works; without, it takes one to two minutes.
+      - An image that does not boot, whose cloud-init ends with errors or that has failed units is not published, and
+        the link stays. It is kept as C(NAME-SERIAL-FINGERPRINT.failed.qcow2), with its record, its log and
+        C(NAME-SERIAL-FINGERPRINT.failed.console.log) beside it, until the next build of that name that fails.
+      - What the boot has shown stands in the build record. An image that was published without it is booted once, when
+        it is asked for.
+    type: bool
+    default: false
+  boot_options:
+    description:
+      - How to boot it, and what to overlook. Changing them boots no image again, but for a further O(boot_options.firmware).
+    type: dict
+    suboptions:
+      firmware:
+        description:
+          - Firmwares with which it has to boot, one after the other. V(auto) is V(bios), unless the image has boot code for
+            UEFI alone.
+        type: list
+        elements: str
+        choices: [auto, bios, uefi]
+        default: [auto]
+      memory:
+        description:
+          - Memory of the guest.
+        type: str
+        default: 1G
+      cpus:
+        description:
+          - Virtual CPUs of the guest.
+        type: int
+        default: 2
+      disk_size:
+        description:
+          - Size of the disk that the guest sees, at least that of the image. Without it, that of the image.
+        type: str
+      timeout:
+        description:
+          - Seconds within which cloud-init has to have ended.
+        type: int
+        default: 600
+      allow_failed_units:
+        description:
+          - Units that may fail, as patterns of a shell such as V(systemd-networkd-*).
+        type: list
+        elements: str
+        default: []
+      allow_cloud_init_errors:
+        description:
+          - Whether cloud-init may end with errors.
+        type: bool
+        default: false
   owner:
     description:
       - User who owns the golden image.
@@ -1948,7 +2002,8 @@ reason:
     - Why something was changed, or would be; empty where nothing was.
     - V(no image yet), V(no build record) (of the current image), V(schema) (another version of the collection made it),
       V(base), V(steps), V(size), V(compression), V(engine), V(max_age), V(force), V(link) (the image is there, and the
-      link does not lead to it), V(attributes) (owner and group).
+      link does not lead to it), V(boot) (the image is there, and has not been booted yet), V(attributes) (owner and
+      group).
   returned: success
   type: list
   elements: str
@@ -2045,6 +2100,24 @@ fingerprint:
   returned: success
   type: str
   sample: sha256:3f9ab2c1a0b4d4e17f6f5d5c3b2a19080f7e6d5c4b3a29180706f5e4d3c2b1a0
+boot:
+  description:
+    - What the boots of the image have shown, one for each firmware, as RV(goldsmith.kvm.image_boot#module:boot) has it,
+      each with C(asked), the firmware that was asked for. Empty where it was not booted.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - asked: auto
+      firmware: bios
+      accel: kvm
+      kernel: 6.8.0-45-generic
+      failed_units: []
+failed_image:
+  description: Where the image is kept that did not pass its checks.
+  returned: failure, where it was built and did not pass
+  type: str
+  sample: /var/lib/libvirt/images/golden/noble-base-20250601-3f9ab2c1.failed.qcow2
 packages_added:
   description: Packages by version that the base did not have. Empty in check mode while the image is not built.
   returned: success

@@ -69,7 +69,20 @@ def _unchanged(base: Path, directory: Path, rounds: int) -> list[Comparison]:
             raise SystemExit("an unchanged customise changed something")
         inside.append(sum(result["stages"].values()))
         whole.append(ran)
+    # Another recipe, of which it has to be found out how it differs.
+    wanted = {**arguments, "steps": [_step(number) for number in range(30)], "_ansible_check_mode": True}
+    planned: list[float] = []
+    for dummy in range(rounds):
+        ran, result = module("image_customize", wanted)
+        if not result["changed"]:
+            raise SystemExit("check mode does not tell of a new recipe")
+        planned.append(ran.seconds)
     return [
         Comparison("customise, unchanged, inside the module", inside, bound=1.0),
         Comparison("customise, unchanged, with the interpreter's start", [ran.seconds for ran in whole], bound=1.0),
+        Comparison("customise, check mode of 30 new steps, with the interpreter's start", planned, bound=2.0),
     ]
+
+
+def _step(number: int) -> dict[str, t.Any]:
+    return {"write": {"dest": f"/etc/bench-{number}", "content": "hello\n"}}

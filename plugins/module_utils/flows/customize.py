@@ -25,6 +25,7 @@ from ..store.published import Published, log_path, record_path
 from .customize_base import inspect_base
 from .customize_build import Builder
 from .customize_differences import diff, message, reasons, removed_steps, step_results
+from .customize_evidence import evidence_of, prove_published
 from .customize_payloads import missing_payloads
 from .customize_plan import Plan, make_plan
 from .customize_request import Request, request_from
@@ -50,7 +51,7 @@ def customize_image(
             with stages("preflight"):
                 _warn_of_obstacles(host, layout, request, attributes)
         return _settled(request, plan, attributes, stages, check_mode=True)
-    if plan.linked:
+    if plan.settled:
         return _settled(request, plan, attributes, stages)
     if (request.sent.digests or request.sent.absent) and request.sent.directory is None:
         needed = plan.payloads() if plan.published is None else []
@@ -62,11 +63,14 @@ def customize_image(
         with stages("plan"):
             plan = make_plan(host, layout, request, check_mode=False)
         if plan.published is not None:
+            if plan.lacking:
+                proved = prove_published(host, layout, request, plan.published, plan.lacking, stages)
+                plan = replace(plan, newest=proved)
             return _settled(request, plan, attributes, stages)
         moment = _moment_after(plan.newest)
         path = plan.first_path if plan.newest is None else request.golden.rebuilt_path(plan.first_path, moment)
         published = Builder(host, layout, request, plan, attributes, stages, path, format_time(moment)).build()
-        built = replace(plan, newest=published, stale=())
+        built = replace(plan, newest=published, stale=(), lacking=())
         told = {**_told(request, plan, check_mode=False), "diff": diff(built)}
         return {"changed": True, **told, **_image(request, built, stages)}
 
@@ -83,11 +87,13 @@ def _settled(
     request: Request, plan: Plan, attributes: Attributes, stages: Stages, *, check_mode: bool = False
 ) -> dict[str, t.Any]:
     """The result where nothing is built: link and ownership of a published image are put right, or only told."""
-    changed = not plan.linked
+    changed = not plan.settled
     told = {**_told(request, plan, check_mode=check_mode), "diff": diff(plan)}
-    if not changed:
+    if plan.linked:
         told["diff"] = {"before": {}, "after": {}}
     if plan.published is not None:
+        if plan.lacking:
+            told["diff"]["before"]["checks"], told["diff"]["after"]["checks"] = [], list(plan.lacking)
         if not plan.linked and not check_mode:
             request.golden.point_to(plan.published.path)
         if attributes.apply(plan.published.path, told["diff"]):
@@ -141,5 +147,6 @@ def _image(request: Request, plan: Plan, stages: Stages) -> dict[str, t.Any]:
         "log": None if path is None else log_path(path),
         "fingerprint": None if plan.unknown else plan.fingerprint,
         "packages_added": record["packages"]["added"] if record else {},
+        **evidence_of(record),
         "stages": stages.seconds,
     }

@@ -21,12 +21,15 @@ from ..engine import registry
 from ..engine.model import Build, Engine, Report
 from ..recipe.model import all_operations
 from ..recipe.operations import Run, StepOperations, Write
+from ..recipe.steps import generalise
+from ..store.failed import keep_failed
 from ..store.files import hash_file, identity_of, remove_file, write_text
 from ..store.layers import workdir
 from ..store.layout import Layout
 from ..store.published import Published
 from .customize_base import inspect_base
 from .customize_differences import described_steps
+from .customize_evidence import Evidence, Prover, preflight
 from .customize_payloads import adopt_sent, changed_since, host_paths, with_secret_lines
 from .customize_plan import Plan
 from .customize_request import Request
@@ -77,9 +80,11 @@ class Builder:
             with self.stages("preflight"):
                 golden.require_directory(self.layout, self.attributes)
                 require_free_space(golden.directory, _least_size(base, request), "The golden image")
+                preflight(self.host, request.checks)
                 build = replace(build, accel=engine.preflight(self.host, build))
             with self.stages("customize"):
-                qemu_img.create_overlay(self.host, base.path, base.format, build.disk, request.size)
+                fine = generalise.trims(plan.steps)
+                qemu_img.create_overlay(self.host, base.path, base.format, build.disk, request.size, fine=fine)
                 report = self._apply(engine, build)
             self._require_unchanged(base.path, identity)
             with golden.temporary(self.layout) as temporary:
@@ -88,6 +93,7 @@ class Builder:
                     image = {"file": os.path.basename(self.path), "digest": hash_file(temporary)}
                 size = os.stat(temporary).st_size
                 record = {**self._record(), **_after_launch(report), "image": {**image, "size": size}}
+                self._prove(temporary, directory, record, report.log)
                 record["stages"] = dict(self.stages.seconds)
                 with self.stages("publish"):
                     self.attributes.apply(temporary, {"before": {}, "after": {}})
@@ -110,6 +116,21 @@ class Builder:
                 error.details["log"] = path
             raise
         return report
+
+    def _prove(self, temporary: str, directory: str, record: dict[str, t.Any], log: str) -> None:
+        """Add the evidence that is wanted to the record; an image that does not pass is kept, and not published."""
+        evidence = Evidence()
+        try:
+            Prover(self.host, self.request.checks, directory, self.stages).gather(temporary, evidence)
+        except GoldsmithError as error:
+            record["stages"] = dict(self.stages.seconds)
+            kept = {**record, **evidence.record}
+            failed = keep_failed(self.request.golden, temporary, self.path, kept, log, evidence.texts)
+            told = f"The image is not published; it is kept as {failed}, with what was found beside it"
+            error.way_out = f"{error.way_out}. {told}" if error.way_out else told
+            error.details["failed_image"] = failed
+            raise
+        record.update(evidence.record)
 
     def _record(self) -> dict[str, t.Any]:
         """What is known before the launch, and stands in the image as well."""

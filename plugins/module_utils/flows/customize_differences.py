@@ -27,17 +27,16 @@ _SAID = {
     "engine": "engine differs",
     "max_age": "the image is older than max_age",
     "force": "force is set",
+    "boot": "it has not been booted yet",
 }
 
 
 def reasons(plan: Plan) -> list[str]:
     """Why the run changes something; the words that the module returns. Empty where it does not."""
-    if plan.linked:
-        return []
-    found = _differences(plan)
-    if not found and not plan.stale:
+    found = [] if plan.linked else _differences(plan)
+    if not found and not plan.stale and not plan.linked:
         found = [NO_IMAGE if plan.published is None else LINK]
-    return [*found, *plan.stale]
+    return [*found, *(plan.lacking if plan.published is not None else plan.stale)]
 
 
 def _differences(plan: Plan) -> list[str]:
@@ -150,6 +149,9 @@ def message(plan: Plan, name: str, steps: Sequence[Step], *, check_mode: bool) -
         return f"{name} is up to date: {os.path.basename(plan.published.path)}"
     said = ", ".join(_said_of_steps(plan, steps) if reason == "steps" else _SAID[reason] for reason in why)
     if plan.published is not None:
+        if plan.linked:
+            checked = "would be checked" if check_mode else "was checked"
+            return f"{name} {checked}: {said}"
         done = "would be pointed to" if check_mode else "now leads to"
         return f"{name} {done} {os.path.basename(plan.published.path)}, which was built before: {said}"
     return f"{name} {'would be' if check_mode else 'was'} built: {said}"

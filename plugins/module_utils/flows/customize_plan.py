@@ -47,6 +47,8 @@ class Plan:
     """The image of the fingerprint that was built last, if there is one."""
     stale: tuple[str, ...]
     """Why that does not do: ``max_age``, ``force``."""
+    lacking: tuple[str, ...]
+    """Evidence that is wanted of it, and that its record does not have."""
     current: str | None
     """The path of the image that the link leads to now."""
     current_record: Mapping[str, t.Any] | None
@@ -66,6 +68,11 @@ class Plan:
     @property
     def linked(self) -> bool:
         return self.published is not None and self.current == self.published.path
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.linked and not self.lacking
 
     def payloads(self) -> list[Payload]:
         return list(payloads_of(self.steps))
@@ -110,6 +117,7 @@ def make_plan(host: Host, layout: Layout, request: Request, *, check_mode: bool)
         first_path=path,
         newest=newest,
         stale=_stale(request, newest),
+        lacking=() if newest is None else request.checks.lacking(newest.record),
         current=current,
         current_record=_readable_record(current),
     )

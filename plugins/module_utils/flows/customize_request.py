@@ -22,6 +22,7 @@ from ..recipe.model import Step
 from ..recipe.parse import parse_steps, steps_argument_spec
 from ..store.golden import Golden
 from ..store.layout import DEFAULT_ROOT
+from .customize_checks import Checks, checks_argument_spec, checks_from
 
 _BASE_KEYS = (
     *("path", "digest", "size", "format", "virtual_size", "publisher", "product", "serial", "file_type", "release"),
@@ -48,6 +49,7 @@ def customize_argument_spec() -> dict[str, t.Any]:
         "workdir": {"type": "path"},
         "max_age": {"type": "str"},
         "force": {"type": "bool", "default": False},
+        **checks_argument_spec(),
         "owner": {"type": "str"},
         "group": {"type": "str"},
         "store": {"type": "path", "default": DEFAULT_ROOT},
@@ -114,6 +116,7 @@ class Request:
     """How old an image may be that is not built anew."""
     force: bool
     """Whether it is built anew in any case."""
+    checks: Checks
     sent: Sent
 
 
@@ -138,6 +141,7 @@ def request_from(params: Mapping[str, t.Any]) -> Request:
         workdir=params["workdir"],
         max_age=None if params["max_age"] is None else _max_age(params["max_age"]),
         force=params["force"],
+        checks=checks_from(params),
         sent=Sent(
             {**(payloads.get("digests") or {}), **(payloads.get("secret_digests") or {})},
             payloads.get("absent") or {},

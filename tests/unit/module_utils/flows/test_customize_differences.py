@@ -46,7 +46,7 @@ def plan_of(before: list[str] | None, after: list[str]) -> Plan:
     if before is not None:
         known = parsed(before)
         record = {"recipe": {"steps": canonical(known)}, "steps": described_steps(known)}
-    plan = Plan({}, steps, {}, {"steps": canonical(steps)}, "sha256:0", "", "/g/a.qcow2", None, (), None, None)
+    plan = Plan({}, steps, {}, {"steps": canonical(steps)}, "sha256:0", "", "/g/a.qcow2", None, (), (), None, None)
     return replace(plan, current_record=record)
 
 

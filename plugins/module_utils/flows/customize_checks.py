@@ -1,0 +1,76 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to be shown of a golden image before it is published: by an audit of its files, and by boots of it."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..boot.model import FIRMWARES, BootOptions
+from ..common.errors import BadRequestError
+from ..common.size import parse_size
+from .image_boot import boot_argument_spec
+
+BOOT = "boot"
+"""The evidence, as the record and the result call it."""
+
+
+def checks_argument_spec() -> dict[str, t.Any]:
+    """The options of ``image_customize`` that are about checks."""
+    return {
+        "boot_check": {"type": "bool", "default": False},
+        "boot_options": {"type": "dict", "options": _boot_options_spec()},
+    }
+
+
+def _boot_options_spec() -> dict[str, t.Any]:
+    """Those of ``image_boot`` that make sense for a check, and several firmwares."""
+    names = ("memory", "cpus", "disk_size", "timeout", "allow_failed_units", "allow_cloud_init_errors")
+    firmware = {"type": "list", "elements": "str", "choices": list(FIRMWARES), "default": ["auto"]}
+    return {"firmware": firmware, **{name: boot_argument_spec()[name] for name in names}}
+
+
+@dataclass(frozen=True)
+class Checks:
+    """The checks that a golden image has to pass."""
+
+    boots: tuple[BootOptions, ...]
+    """One for each firmware; empty where the image is not booted."""
+
+    def lacking(self, record: Mapping[str, t.Any]) -> tuple[str, ...]:
+        """Which evidence the record of a published image does not have."""
+        booted = {boot["asked"] for boot in record.get(BOOT) or []}
+        return (BOOT,) if {boot.firmware for boot in self.boots} - booted else ()
+
+
+def checks_from(params: Mapping[str, t.Any]) -> Checks:
+    """The checks of a module's parameters. Raises BadRequestError."""
+    boots: tuple[BootOptions, ...] = ()
+    if params["boot_check"]:
+        options = params["boot_options"] or {name: spec.get("default") for name, spec in _boot_options_spec().items()}
+        boots = tuple(_boot(options, firmware, params["accel"]) for firmware in dict.fromkeys(options["firmware"]))
+        if not boots:
+            raise BadRequestError(
+                "boot_options.firmware is empty, so that the image would not be booted",
+                "Name auto, bios or uefi, or leave boot_check out",
+            )
+    return Checks(boots)
+
+
+def _boot(options: Mapping[str, t.Any], firmware: str, accel: str) -> BootOptions:
+    for option, least in (("cpus", 1), ("timeout", 1)):
+        if options[option] < least:
+            raise BadRequestError(f"boot_options.{option} is {options[option]}", f"Give a number from {least} on")
+    return BootOptions(
+        firmware=firmware,
+        accel=accel,
+        memory=parse_size(options["memory"], "boot_options.memory"),
+        cpus=options["cpus"],
+        timeout=options["timeout"],
+        disk_size=None if not options["disk_size"] else parse_size(options["disk_size"], "boot_options.disk_size"),
+        allow_failed_units=tuple(options["allow_failed_units"]),
+        allow_cloud_init_errors=options["allow_cloud_init_errors"],
+    )

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images that were built and did not pass their checks: kept for inspection under a name that says so.
+
+``<name>-<serial>-<fingerprint>.failed.qcow2``, with its record and log beside it as a published image has them, and
+with what the checks found. Of each name there is one, that of the last build.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Mapping
+
+from ..common.errors import StoreError
+from .files import refusal, remove_file, sync_directory, write_json, write_text
+from .golden import Golden
+from .published import log_path, read_build_record, record_path
+
+_SUFFIX, _FAILED = ".qcow2", ".failed.qcow2"
+_MODE = 0o600
+"""What an audit objects to may be a secret."""
+
+
+def failed_path(path: str) -> str:
+    """The name of an image that would have been published at ``path``."""
+    return f"{path[: -len(_SUFFIX)]}{_FAILED}"
+
+
+def beside(failed: str, ending: str) -> str:
+    """The name of a file that tells of a failed image: ``beside(path, "console.log")``."""
+    return f"{failed[: -len(_SUFFIX)]}.{ending}"
+
+
+def keep_failed(
+    golden: Golden, temporary: str, path: str, record: Mapping[str, object], log: str, found: Mapping[str, str]
+) -> str:
+    """Keep the unfinished image ``temporary``, which would have been published at ``path``; returns its new path.
+
+    :arg found: texts by the endings of their files' names, such as ``console.log``.
+    """
+    failed = failed_path(path)
+    try:
+        forget_failed(golden)
+        os.chmod(temporary, _MODE)
+        for ending, text in found.items():
+            write_text(beside(failed, ending), text)
+        write_text(log_path(failed), log)
+        write_json(record_path(failed), record)
+        os.rename(temporary, failed)
+        sync_directory(golden.directory)
+    except OSError as error:
+        raise refusal(failed, error) from error
+    return failed
+
+
+def forget_failed(golden: Golden) -> None:
+    """Remove the failed image of this name, and what lies beside it."""
+    for record in glob.glob(os.path.join(glob.escape(golden.directory), f"{glob.escape(golden.name)}-*{_FAILED}.json")):
+        failed = record[: -len(".json")]
+        if _is_own(golden, failed):
+            others = set(glob.glob(f"{glob.escape(failed[: -len(_SUFFIX)])}.*")) - {record}
+            # The record says whose they are, so it goes last.
+            for path in [*sorted(others), record]:
+                remove_file(path)
+
+
+def _is_own(golden: Golden, failed: str) -> bool:
+    """A name may begin with another; records tell them apart."""
+    try:
+        record = read_build_record(failed)
+    except StoreError:
+        return False
+    return record is not None and record.get("name") == golden.name

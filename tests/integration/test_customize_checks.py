@@ -1,0 +1,104 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Golden images that have to be booted before they are published. Their steps do nothing, so no appliance is launched."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import BootError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import registry
+from ansible_collections.goldsmith.kvm.tests.fixtures import base_image
+from ansible_collections.goldsmith.kvm.tests.unit.module_utils.flows.building import ScribblingEngine, Workshop
+
+CHECKED = {"boot_check": True, "accel": "tcg"}
+
+
+@pytest.fixture(name="workshop")
+def fixture_workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    """Its base is an empty disk."""
+    engine = ScribblingEngine()
+    monkeypatch.setitem(registry.ENGINES, engine.name, engine)
+    return Workshop(tmp_path)
+
+
+def refusal(workshop: Workshop, command: str, **options: t.Any) -> BootError:
+    with pytest.raises(BootError) as caught:
+        workshop.customize(command, **CHECKED, **options)
+    return caught.value
+
+
+def test_an_image_that_does_not_boot_is_kept_and_not_published(workshop: Workshop) -> None:
+    old = workshop.customize("old")["image"]["path"]
+    before = workshop.visible()
+    error = refusal(workshop, "new")
+    assert workshop.link.resolve() == Path(old)
+    failed = Path(error.details["failed_image"])
+    assert str(failed) in str(error)
+    assert failed.name.startswith("web-20260905-") and failed.name.endswith(".failed.qcow2")
+    kept = {failed.name, f"{failed.name}.json", f"{failed.name}.log", f"{failed.name[:-6]}.console.log"}
+    assert set(workshop.visible()) == {*before, *kept}
+    assert "No bootable device" in failed.with_suffix(".console.log").read_text()
+    assert "boot loader" in str(error)
+    # One is kept, of the last build; and the next run that needs no boot publishes.
+    later = Path(refusal(workshop, "newer").details["failed_image"])
+    assert [path.name for path in workshop.golden.glob("*.failed.qcow2")] == [later.name]
+    assert workshop.customize("newer")["changed"]
+
+
+def test_an_image_that_is_published_stays_where_it_does_not_boot(workshop: Workshop) -> None:
+    first = workshop.customize("old")
+    workshop.customize("new")
+    planned = workshop.customize("old", check_mode=True, **CHECKED)
+    assert (planned["changed"], planned["reason"]) == (True, ["steps", "boot"])
+    before = workshop.files()
+    error = refusal(workshop, "old")
+    assert "failed_image" not in error.details
+    assert Path(first["image"]["path"]).exists()
+    after = workshop.files()
+    assert [path for path in before if str(workshop.golden) in path and before[path] != after.get(path)] == []
+    assert not workshop.link.samefile(first["image"]["path"])
+
+
+def test_an_image_is_booted_once(workshop: Workshop) -> None:
+    image = [image for image in base_image.ensure() if image.lineage == "server"][-1].path
+    options: dict[str, t.Any] = {"base": {"path": str(image)}, "steps": [], "compression": "none"}
+    assert workshop.customize(**options)["boot"] == []
+    checked = {**options, **CHECKED, "boot_options": {**DEFAULTS, "disk_size": "5G"}}
+    planned = workshop.customize(check_mode=True, **checked)
+    assert (planned["changed"], planned["reason"], planned["boot"]) == (True, ["boot"], [])
+    assert planned["msg"] == "web would be checked: it has not been booted yet"
+    assert planned["diff"] == {"before": {"checks": []}, "after": {"checks": ["boot"]}}
+    done = workshop.customize(**checked)
+    assert (done["changed"], done["reason"]) == (True, ["boot"])
+    (boot,) = done["boot"]
+    assert (boot["asked"], boot["firmware"], boot["cloud_init"]["status"]) == ("auto", "bios", "done")
+    assert boot["disk"]["size"] > 3.5 * 1024**3
+    assert json.loads(Path(done["record"]).read_text())["boot"] == [boot]
+    again = workshop.customize(**checked)
+    assert (again["changed"], again["boot"]) == (False, [boot])
+    other = workshop.customize(check_mode=True, **{**checked, "boot_options": {**DEFAULTS, "firmware": ["uefi"]}})
+    assert other["reason"] == ["boot"]
+
+
+DEFAULTS: dict[str, t.Any] = {
+    "firmware": ["auto"],
+    "memory": "1G",
+    "cpus": 2,
+    "disk_size": None,
+    "timeout": 600,
+    "allow_failed_units": [],
+    "allow_cloud_init_errors": False,
+}
+
+
+@pytest.mark.parametrize("wrong", [{"cpus": 0}, {"timeout": 0}, {"firmware": []}, {"memory": "much"}])
+def test_options_are_refused(workshop: Workshop, wrong: dict[str, t.Any]) -> None:
+    with pytest.raises(BadRequestError, match=f"boot_options.{next(iter(wrong))}"):
+        workshop.customize(**CHECKED, boot_options={**DEFAULTS, **wrong})
