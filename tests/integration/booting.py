@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,14 +80,10 @@ def boot(image: Path, firmware: str, directory: Path, more: str = "") -> Boot:
     :arg firmware: ``bios`` or ``uefi``.
     :arg more: one line of shell whose output, such as ``name=value``, is added to the report.
     """
-    overlay, seed, console = directory / "overlay.qcow2", directory / "seed.img", directory / "console.log"
-    run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", image, overlay, DISK_SIZE])
+    seed, console = directory / "seed.img", directory / "console.log"
     _make_seed(seed, USER_DATA.replace("@MORE@", more or ":"))
-    argv = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none"]
-    argv += ["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024"]
-    argv += _firmware_options(firmware, directory)
-    argv += ["-drive", f"if=virtio,format=qcow2,file={overlay}", "-drive", f"if=virtio,format=raw,file={seed}"]
-    argv += ["-nic", "user,model=virtio-net-pci,restrict=on", "-serial", f"file:{console}"]
+    argv = _machine(image, "qcow2", firmware, directory, console)
+    argv += ["-drive", f"if=virtio,format=raw,file={seed}"]
     with subprocess.Popen(argv) as machine:
         try:
             machine.wait(BOOT_SECONDS)
@@ -96,6 +93,34 @@ def boot(image: Path, firmware: str, directory: Path, more: str = "") -> Boot:
             machine.kill()
     text = console.read_text(errors="replace").replace("\r", "")
     return Boot(text, dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)))
+
+
+def boot_until(mark: str, image: Path, image_format: str, directory: Path, seconds: float = 300) -> str:
+    """Boot an overlay of an image of any format, without a seed, until its console shows ``mark``.
+
+    Returns the console. That is half as long as a boot to cloud-init's end.
+    """
+    console = directory / "console.log"
+    with subprocess.Popen(_machine(image, image_format, "bios", directory, console)) as machine:
+        try:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end and machine.poll() is None:
+                time.sleep(0.5)
+                text = console.read_text(errors="replace") if console.exists() else ""
+                if re.search(mark, text):
+                    return text
+        finally:
+            machine.kill()
+    return pytest.fail(f"the console did not show {mark!r}; it ended with:\n{console.read_text()[-3000:]}")
+
+
+def _machine(image: Path, image_format: str, firmware: str, directory: Path, console: Path) -> list[str]:
+    overlay = directory / "overlay.qcow2"
+    run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", image_format, "-b", image, overlay, DISK_SIZE])
+    argv = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none"]
+    argv += ["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024"]
+    argv += [*_firmware_options(firmware, directory), "-drive", f"if=virtio,format=qcow2,file={overlay}"]
+    return [*argv, "-nic", "user,model=virtio-net-pci,restrict=on", "-serial", f"file:{console}"]
 
 
 def _make_seed(path: Path, user_data: str) -> None:

@@ -34,6 +34,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _CATALOG = "goldsmith.kvm.image_catalog_info"
 _FETCH = "goldsmith.kvm.image_fetch"
+_CONVERT = "goldsmith.kvm.image_convert"
 _CUSTOMIZE = "goldsmith.kvm.image_customize"
 _STORE = "goldsmith.kvm.image_store"
 _BOOT = "goldsmith.kvm.image_boot"
@@ -123,7 +124,7 @@ class Reader:
         play["module_defaults"] = {
             _CATALOG: trust,
             _FETCH: {**trust, **store},
-            **dict.fromkeys((_BOOT, _CUSTOMIZE, _STORE), store),
+            **dict.fromkeys((_BOOT, _CONVERT, _CUSTOMIZE, _STORE), store),
         }
         play["vars"] = {
             "ansible_python_interpreter": "/usr/bin/python3",

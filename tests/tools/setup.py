@@ -19,7 +19,7 @@ from .process import as_root, environment, stop
 
 _IMAGE = (
     # what the modules use
-    "gpgv qemu-utils guestfs-tools bzip2 xorriso xz-utils zstd "
+    "gpgv qemu-utils guestfs-tools bzip2 openssh-client ovmf qemu-system-x86 xorriso xz-utils zstd "
     # the test image and its mirror
     "apt-utils debian-archive-keyring dosfstools dpkg-dev e2fsprogs fdisk gnupg mmdebstrap mtools"
 )
@@ -27,7 +27,7 @@ PACKAGES = {
     "lint": "git shellcheck",
     "unit": "e2fsprogs fdisk gpgv gnupg openssh-client procps qemu-utils bzip2 shellcheck xz-utils zstd",
     "demo": _IMAGE,
-    "image": f"{_IMAGE} fuse3 mount nginx-light openssh-server ovmf qemu-system-x86 util-linux",
+    "image": f"{_IMAGE} fuse3 mount nginx-light openssh-server util-linux virt-v2v",
     "bench": "curl nginx-light qemu-utils",
 }
 """System packages by what needs them; the names are the same on Debian 12 and on Ubuntu 24.04."""

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What image_convert refuses: sources that are none, and places where nothing may be written."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import (
+    BadRequestError,
+    GoldsmithError,
+    StoreError,
+    VerificationError,
+)
+from ansible_collections.goldsmith.kvm.tests.fixtures import dummy_images
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
+
+from .converting import Converting, content, qemu_img
+from .fetching import sha256
+
+
+@pytest.fixture(name="source")
+def fixture_source(tmp_path: Path) -> Path:
+    return dummy_images.qcow2(tmp_path / "source.qcow2")
+
+
+@pytest.fixture(name="convert")
+def fixture_convert(host: LocalHost, tmp_path: Path, source: Path) -> Converting:
+    return Converting(host, tmp_path, source)
+
+
+@pytest.mark.parametrize(
+    ("src", "said"),
+    [
+        ({"pth": "x"}, "src.pth is not a key of src; path is"),
+        ({"size": 1}, "src has no path"),
+        (["a"], "src is neither a path nor an image"),
+        ({"path": "/a", "digest": "md5:1"}, "the digest of src is not sha256:"),
+    ],
+)
+def test_a_source_that_is_none(convert: Converting, src: t.Any, said: str) -> None:
+    with pytest.raises(BadRequestError, match=re.escape(said)):
+        convert({"dest": "a.raw", "format": "raw"}, src=src)
+
+
+def test_another_source_than_was_demanded(convert: Converting) -> None:
+    with pytest.raises(VerificationError, match=r"is not what was asked for: its digest is sha256:"):
+        convert({"dest": "a.raw", "format": "raw"}, src={"path": str(convert.src), "digest": f"sha256:{'0' * 64}"})
+    assert convert.there == []
+
+
+def test_an_overlay_only_when_it_is_ones_own(convert: Converting, source: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.qcow2"
+    qemu_img("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", source, overlay, "32M")
+    subprocess.run(["qemu-io", "-c", "write -P 7 20M 1M", overlay], check=True, capture_output=True)
+    convert.src = overlay
+    output = {"dest": "a.raw", "format": "raw"}
+    with pytest.raises(VerificationError, match="needs the backing file"):
+        convert(output)
+    result = convert(output, backing_files=True, compare=True)
+    assert convert.path("a.raw").read_bytes() == content(overlay, "qcow2", tmp_path)
+    assert result["source"]["digest"] != sha256(overlay)
+    assert convert(output, backing_files=True)["changed"] is False
+    # What lies below counts as well.
+    shutil.copy(source, tmp_path / "base.qcow2")
+    qemu_img("rebase", "-u", "-F", "qcow2", "-b", tmp_path / "base.qcow2", overlay)
+    assert convert(output, backing_files=True)["outputs"][0]["reasons"] == ["source"]
+    dummy_images.qcow2(tmp_path / "base.qcow2")
+    assert convert(output, backing_files=True)["outputs"][0]["reasons"] == ["source"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("not_qcow2", "is not a disk image"), ("qcow2_with_data_file", "needs the external data file")],
+)
+def test_what_is_no_image_to_convert(convert: Converting, tmp_path: Path, name: str, said: str) -> None:
+    convert.src = getattr(dummy_images, name)(tmp_path / "src" / "image.qcow2")
+    with pytest.raises(GoldsmithError, match=said):
+        convert({"dest": "a.raw", "format": "raw"}, backing_files=True)
+
+
+def test_places_where_nothing_is_written(convert: Converting, source: Path, tmp_path: Path) -> None:
+    convert.directory.mkdir()
+    convert.path("directory").mkdir()
+    convert.path("link").symlink_to("elsewhere")
+    golden = convert.path("golden.qcow2")
+    shutil.copy(source, golden)
+    Path(f"{golden}.json").write_text('{"fingerprint": "sha256:1", "recipe": {}}')
+    for dest, said in {
+        "directory": "outputs[0].dest is a directory",
+        "link": "is a link to elsewhere",
+        "golden.qcow2": "is a golden image",
+        str(source): "outputs[0].dest is the source itself",
+        "a" * 201: "outputs[0].dest has too long a name",
+    }.items():
+        with pytest.raises(GoldsmithError, match=re.escape(said)):
+            convert({"dest": dest, "format": "raw"})
+    with pytest.raises(BadRequestError, match=r"outputs\[1\]\.dest is that of another output"):
+        convert({"dest": "a", "format": "raw"}, {"dest": "directory/../a", "format": "vhd"})
+    with pytest.raises(BadRequestError, match="outputs is empty"):
+        convert()
+    with pytest.raises(BadRequestError, match="parallel is 0"):
+        convert({"dest": "a", "format": "raw"}, parallel=0)
+    assert sha256(golden) == sha256(source)
+
+
+def test_the_disk_of_a_domain_is_not_replaced(convert: Converting, tmp_path: Path) -> None:
+    output = {"dest": "disk.raw", "format": "raw"}
+    convert(output)
+    disk = convert.path("disk.raw")
+    with disk.open("r+b") as file:
+        file.write(b"a guest was here")
+    definition = convert.root / "etc/libvirt/qemu/db-1.xml"
+    definition.parent.mkdir(parents=True)
+    definition.write_text(
+        "<domain type='kvm'><name>db-1</name><devices><disk type='file' device='disk'>"
+        f"<driver name='qemu' type='raw'/><source file='{disk}'/></disk></devices></domain>"
+    )
+    for check_mode in (True, False):
+        with pytest.raises(StoreError, match=r"disk\.raw would be replaced, and the domain db-1 needs it"):
+            convert(output, check_mode=check_mode)
+    assert disk.read_bytes().startswith(b"a guest was here")
+    definition.unlink()
+    assert convert(output)["outputs"][0]["reasons"] == ["modified"]
