@@ -1,0 +1,398 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""image_info of real images, compared with what the systems' own tools say of the same files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.info import DEFAULT, inspect_image
+from ansible_collections.goldsmith.kvm.tests.fixtures import dummy_images
+from ansible_collections.goldsmith.kvm.tests.fixtures.apt_repository import KERNEL_VERSION
+from ansible_collections.goldsmith.kvm.tests.fixtures.sbom_schemas import read_cyclonedx, read_spdx
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
+
+from .chroot import Chroot
+from .plays import Result, run_module
+from .promises import Place
+from .test_guest import server_image, small_system
+
+MODULE = "goldsmith.kvm.image_info"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB ops@example.com"
+
+
+def info(path: Path, *gather: str, **options: t.Any) -> Result:
+    """What the flow returns, without Ansible around it."""
+    host = LocalHost(str(path.parent))
+    params = {"path": str(path), "format": None, "gather": list(gather or DEFAULT), "workdir": str(path.parent)}
+    return inspect_image(host, {**params, "store": str(path.parent / "store"), **options}, False)
+
+
+def said(*argv: str | Path) -> str:
+    return subprocess.run([str(word) for word in argv], check=True, capture_output=True, text=True).stdout
+
+
+def installed(root: Path) -> set[tuple[str, ...]]:
+    """What dpkg-query says of the system in a directory."""
+    names = "${Package}|${Version}|${Architecture}|${source:Package}|${source:Version}|${db:Status-Status}\n"
+    lines = said("dpkg-query", f"--admindir={root}/var/lib/dpkg", "-W", "-f", names).splitlines()
+    return {tuple(line.split("|")) for line in lines if not line.endswith(("|config-files", "|not-installed"))}
+
+
+def told(packages: list[dict[str, str]]) -> set[tuple[str, ...]]:
+    columns = ("name", "version", "architecture", "source", "source_version", "status")
+    return {tuple(package[column] for column in columns) for package in packages}
+
+
+def enabled(root: Path) -> set[str]:
+    """The unit files that systemctl calls enabled, of which one may stand for several instances."""
+    argv = ("systemctl", f"--root={root}", "list-unit-files", "--state=enabled", "--no-legend", "--plain")
+    return {line.split()[0] for line in said(*argv).splitlines()}
+
+
+@pytest.fixture(name="customised", scope="module")
+def fixture_customised(
+    lower: dict[str, Path], place: Place, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, Chroot]]:
+    """A disk of one file system with the test userland after some steps, and the directory that it was made from."""
+    directory = tmp_path_factory.mktemp("customised")
+    source = {"uris": [place.apt_url], "suites": ["stable"], "components": ["main"]}
+    with Chroot.over(lower, directory / "chroot") as chroot:
+        chroot.apply(
+            [
+                {"apt_repository": {"name": "tests", **source, "key_src": str(place.keys.apt.armored)}},
+                {"packages": {"install": [f"linux-image-{KERNEL_VERSION}"]}},
+                {"kernel_cmdline": {"append": ["goldsmith.info=1"]}},
+                {"user": {"name": "ops", "authorized_keys": [KEY], "groups": ["adm", "sudo"]}},
+                {"cloud_config": {"name": "90-sources", "content": "datasource_list: [NoCloud, None]\n"}},
+                {"disable_unattended_upgrades": {}},
+                {"hostname": {"name": "golden"}},
+                {"timezone": {"name": "Europe/Berlin"}},
+            ]
+        )
+        (chroot.root / "etc/systemd/system/fstrim.timer").symlink_to("/dev/null")
+        disk = directory / "disk.raw"
+        argv = ["mke2fs", "-q", "-F", "-t", "ext4", "-L", "cloudimg-rootfs", "-d", str(chroot.root), str(disk), "2G"]
+        subprocess.run(argv, check=True, capture_output=True)
+        yield disk, chroot
+
+
+def test_packages_of_the_base_image_are_dpkg_s(lower: dict[str, Path], tmp_path: Path) -> None:
+    image = tmp_path / "image.qcow2"
+    image.symlink_to(server_image())
+    before = hashlib.sha256(image.read_bytes()).digest()
+    found = run_module(MODULE, path=str(image), workdir=str(tmp_path))
+    assert not found.get("failed"), found
+    assert not found["changed"]
+    assert (found["obstacle"], found["record"], found["record_path"]) == (None, None, None)
+    assert found["path"] == str(server_image())
+    assert told(found["packages"]) == installed(lower["/"])
+    assert len(found["packages"]) > 150
+    assert {unit.replace("@tty1", "@") for unit in found["units"]["enabled"]} == enabled(lower["/"])
+    assert found["system"]["os_release"]["ID"] == "debian"
+    assert found["system"]["machine_id"] == "empty"
+    assert found["system"]["architecture"] == said("dpkg", "--print-architecture").strip()
+    (kernel,) = found["kernels"]["kernels"]
+    assert [f"vmlinuz-{kernel['version']}"] == [path.name for path in lower["/boot"].glob("vmlinuz-*")]
+    assert kernel["default"] and kernel["initrd"] == f"/boot/initrd.img-{kernel['version']}"
+    assert found["kernels"]["command_line"] == "root=LABEL=cloudimg-rootfs ro console=tty1 console=ttyS0"
+    assert found["cloud_init"]["instance_id"] is None
+    assert {user["password"] for user in found["users"]} == {"none", "locked"}
+    assert [part["mount_point"] for part in found["partitions"]] == [None, "/boot/efi", "/boot", "/"]
+    assert run_module(MODULE, "--check", path=str(image), workdir=str(tmp_path)) == found
+    assert hashlib.sha256(image.read_bytes()).digest() == before
+    assert sorted(os.listdir(tmp_path)) == ["image.qcow2"]
+
+
+def test_a_customised_system(customised: tuple[Path, Chroot]) -> None:
+    disk, chroot = customised
+    found = info(disk)
+    assert found["obstacle"] is None
+    assert (found["partition_table"], len(found["partitions"])) == (None, 1)
+    assert told(found["packages"]) == installed(chroot.root)
+    assert {unit.replace("@tty1", "@") for unit in found["units"]["enabled"]} == enabled(chroot.root)
+    assert "fstrim.timer" in found["units"]["masked"] and "ssh.service" in found["units"]["enabled"]
+    (ops,) = (user for user in found["users"] if user["name"] == "ops")
+    (key,) = ops["authorized_keys"]
+    assert (
+        key["fingerprint"] == said("ssh-keygen", "-l", "-f", chroot.root / "home/ops/.ssh/authorized_keys").split()[1]
+    )
+    assert (key["comment"], key["path"]) == ("ops@example.com", "/home/ops/.ssh/authorized_keys")
+    assert ops["groups"] == ["ops", "adm", "sudo"]
+    assert found["cloud_init"]["datasources"] == ["NoCloud", "None"]
+    assert found["cloud_init"]["datasources_from"].startswith("/etc/cloud/cloud.cfg.d/")
+    assert (found["system"]["hostname"], found["system"]["timezone"]) == ("golden", "Europe/Berlin")
+    hashes = re.findall(r"\$[0-9a-z]+\$[^:]+", (chroot.root / "etc/shadow").read_text())
+    assert not any(secret in json.dumps(found) for secret in hashes)
+
+
+def test_the_kernel_that_grub_boots(customised: tuple[Path, Chroot]) -> None:
+    """By the menu that update-grub wrote, and by one that starts an older kernel."""
+    disk, chroot = customised
+    kernels = info(disk, "kernels")["kernels"]
+    versions = {path.name.removeprefix("vmlinuz-") for path in (chroot.root / "boot").glob("vmlinuz-*")}
+    assert {kernel["version"] for kernel in kernels["kernels"]} == versions
+    assert [kernel["version"] for kernel in kernels["kernels"] if kernel["default"]] == [KERNEL_VERSION]
+    assert kernels["chosen_by"] == "grub"
+    assert "goldsmith.info=1" in kernels["command_line"].split()
+    (older,) = versions - {KERNEL_VERSION}
+    with (chroot.root / "etc/default/grub").open("a") as file:
+        file.write("GRUB_DEFAULT=saved\n")
+    chroot.apply([{"run_command": {"command": "update-grub", "network": False}}])
+    menu = (chroot.root / "boot/grub/grub.cfg").read_text()
+    submenu = re.search(r"submenu .*'(gnulinux-advanced-[^']+)'", menu)
+    entry = re.search(rf"'(gnulinux-{re.escape(older)}-advanced-[^']+)'", menu)
+    assert submenu and entry
+    subprocess.run(
+        ["grub-editenv", chroot.root / "boot/grub/grubenv", "set", f"saved_entry={submenu[1]}>{entry[1]}"], check=True
+    )
+    for name in ("grub.cfg", "grubenv"):
+        script = f"rm /boot/grub/{name}\nwrite {chroot.root}/boot/grub/{name} /boot/grub/{name}\n"
+        subprocess.run(["debugfs", "-w", "-f", "-", disk], input=script, text=True, check=True, capture_output=True)
+    kernels = info(disk, "kernels")["kernels"]
+    assert [kernel["version"] for kernel in kernels["kernels"] if kernel["default"]] == [older]
+
+
+def test_bills_of_materials(customised: tuple[Path, Chroot], tmp_path: Path) -> None:
+    lower, chroot = customised
+    disk = tmp_path / "disk.qcow2"
+    said("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", lower, disk)
+    found = info(disk, "sbom_spdx", "sbom_cyclonedx")
+    assert sorted(found) == ["changed", "obstacle", "path", "sbom"]
+    expected = {(package[0], package[1]) for package in installed(chroot.root)}
+    spdx, cyclonedx = read_spdx(found["sbom"]["spdx"]), read_cyclonedx(found["sbom"]["cyclonedx"])
+    assert {(package.name, package.version) for package in spdx.packages} >= expected
+    assert {(component.name, component.version) for component in cyclonedx.components} >= expected
+    for document in found["sbom"].values():
+        assert hashlib.sha256(disk.read_bytes()).hexdigest() in json.dumps(document)
+    assert info(disk, "sbom_spdx")["sbom"] == {"spdx": found["sbom"]["spdx"]}
+    assert info(small_system(tmp_path), "sbom_spdx")["sbom"] is None
+
+
+@pytest.mark.parametrize("image_format", ["qcow2", "vmdk", "vhdx"])
+def test_every_format_tells_the_same(image_format: str, tmp_path: Path) -> None:
+    raw, image = small_system(tmp_path), tmp_path / f"image.{image_format}"
+    said("qemu-img", "convert", "-f", "raw", "-O", image_format, raw, image)
+    expected, found = info(raw), info(image)
+    assert (expected["format"]["format"], found["format"]["format"]) == ("raw", image_format)
+    assert found["format"]["virtual_size"] == expected["format"]["virtual_size"] == raw.stat().st_size
+    varying = ("path", "format")
+    assert {name: found[name] for name in found if name not in varying} == {
+        name: expected[name] for name in expected if name not in varying
+    }
+    assert found["partition_table"] == "dos"
+    assert [(part["kind"], part["bootable"], part["mount_point"]) for part in found["partitions"]] == [
+        ("linux", True, "/boot"),
+        ("linux", False, "/"),
+    ]
+
+
+def test_an_overlay_and_its_chain(tmp_path: Path) -> None:
+    raw = small_system(tmp_path)
+    middle, top = tmp_path / "middle.qcow2", tmp_path / "top.qcow2"
+    said("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", raw.name, middle)
+    said("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", middle, top, "96M")
+    record = record_of(raw)
+    (tmp_path / f"{raw.name}.json").write_text(json.dumps(record))
+    found = info(top, "format", "record", "system", "drift")
+    assert found["format"]["virtual_size"] == 96 * 1024**2
+    assert [(layer["path"], layer["format"]) for layer in found["format"]["backing_chain"]] == [
+        (str(middle), "qcow2"),
+        (str(raw), "raw"),
+    ]
+    assert found["record"] == record
+    assert found["record_path"] == f"{raw}.json"
+    assert found["system"]["hostname"] == "small"
+    assert not found["drift"]["drifted"]
+
+
+def record_of(image: Path, **other: t.Any) -> dict[str, t.Any]:
+    """The part of a build record that matters here."""
+    return {
+        "created": "2026-09-06T04:12:31Z",
+        "fingerprint": f"sha256:{1:064x}",
+        "base": {"digest": f"sha256:{2:064x}"},
+        "recipe": {"steps": []},
+        "image": {"digest": f"sha256:{hashlib.sha256(image.read_bytes()).hexdigest()}"},
+        "packages": {"added": {}, "removed": {}, "changed": {}},
+        **other,
+    }
+
+
+def test_a_record_costs_less_than_a_second_and_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = tmp_path / "image.qcow2"
+    shutil.copyfile(server_image(), image)
+    record = record_of(image)
+    (tmp_path / "image.qcow2.json").write_text(json.dumps(record))
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(LocalHost, "which", lambda *dummy: None)
+    began = time.monotonic()
+    found = info(image, "record")
+    assert time.monotonic() - began < 1
+    assert (found["record"], found["record_path"]) == (record, f"{image}.json")
+
+
+def test_drift(customised: tuple[Path, Chroot], tmp_path: Path) -> None:
+    lower, chroot = customised
+    disk = tmp_path / "disk.qcow2"
+    said("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", lower, disk)
+    version = {package[0]: package[1] for package in installed(chroot.root)}
+    packages = {
+        "added": {"openssh-server": version["openssh-server"], "nginx-light": "1.24.0-2", "zlib1g": "0.1"},
+        "removed": {"snapd": "2.63", "dpkg": "1.21.22"},
+        "changed": {"apt": ["2.0", version["apt"]], "bash": [version["bash"], "9.9"]},
+    }
+    os_release = {"ID": "debian", "VERSION_ID": "11"}
+    beside = Path(f"{disk}.json")
+    beside.write_text(json.dumps(record_of(disk, packages=packages, os_release=os_release)))
+    found = info(disk, "drift")["drift"]
+    assert (found["drifted"], found["digest"], found["fingerprint"]) == (True, None, None)
+    assert found["packages"] == {
+        "bash": ["9.9", version["bash"]],
+        "dpkg": [None, version["dpkg"]],
+        "nginx-light": ["1.24.0-2", None],
+        "zlib1g": ["0.1", version["zlib1g"]],
+    }
+    assert found["os_release"]["VERSION_ID"] == ["11", "12"]
+    assert "ID" not in found["os_release"]
+    beside.write_text(json.dumps({**record_of(disk), "image": {"digest": "sha256:00"}}))
+    found = info(disk, "drift")["drift"]
+    assert found["digest"] == ["sha256:00", f"sha256:{hashlib.sha256(disk.read_bytes()).hexdigest()}"]
+    assert (found["drifted"], found["packages"], found["os_release"]) == (True, {}, {})
+    beside.unlink()
+    assert info(disk, "drift")["drift"] is None
+
+
+def test_the_record_inside_an_image(tmp_path: Path) -> None:
+    raw, record = small_system(tmp_path), tmp_path / "record"
+    record.write_text('{"schema": 1, "name": "inside", "fingerprint": "sha256:11"}')
+    place = "/usr/share/goldsmith"
+    script = f"mkdir /usr\nmkdir /usr/share\nmkdir {place}\nwrite {record} {place}/build-record.json\n"
+    subprocess.run(
+        ["debugfs", "-w", "-f", "-", f"{raw}?offset={34816 * 512}"],
+        input=script,
+        text=True,
+        check=True,
+        capture_output=True,
+    )
+    found = info(raw, "record", "system")
+    assert found["record"]["name"] == "inside"
+    assert found["record_path"] == "/usr/share/goldsmith/build-record.json"
+    assert info(raw, "record")["record"] is None
+    Path(f"{raw}.json").write_text(json.dumps(record_of(raw)))
+    assert info(raw, "drift")["drift"]["fingerprint"] == [f"sha256:{1:064x}", "sha256:11"]
+
+
+def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+    disk = tmp_path / "disk.raw"
+    with disk.open("wb") as file:
+        file.truncate(320 * 1024**2)
+    script = "label: gpt\nstart=2048, size=20480, type=uefi\nsize=614400, name=system\n"
+    subprocess.run(["sfdisk", "--quiet", str(disk)], input=script, text=True, check=True)
+    cases = [("luks", b"LUKS\xba\xbe\x00\x01", "partition 2 is encrypted by LUKS", "crypto_LUKS")]
+    if shutil.which("mkfs.xfs"):
+        cases.append(("xfs", b"", "partition 2 is xfs, which is not read", "xfs"))
+    for name, magic, problem, kind in cases:
+        start = (2048 + 20480) * 512
+        if name == "xfs":
+            with (tmp_path / "fs").open("wb") as file:
+                file.truncate(614400 * 512)
+            said("mkfs.xfs", "-q", tmp_path / "fs")
+            content = (tmp_path / "fs").read_bytes()
+        else:
+            content = luks_header(magic)
+        with disk.open("r+b") as file:
+            file.seek(start)
+            file.write(content)
+        found = run_module(MODULE, path=str(disk), workdir=str(tmp_path))
+        assert not found.get("failed"), found
+        assert problem in found["obstacle"]["problem"]
+        assert "goldsmith.kvm.image_boot" in found["obstacle"]["way_out"]
+        assert [found[part] for part in ("system", "packages", "kernels", "units", "users", "cloud_init")] == [None] * 6
+        assert found["partitions"][1]["file_system"]["type"] == kind
+        assert found["partitions"][1]["name"] == "system"
+        assert any("not everything could be read" in warning for warning in found["warnings"])
+        if name == "xfs":
+            usage = found["partitions"][1]["file_system"]["usage"]
+            assert 0 < usage["used"] < usage["size"] <= 614400 * 512
+
+
+def luks_header(magic: bytes) -> bytes:
+    """As much of a LUKS1 header as tells blkid."""
+    return (magic + b"aes".ljust(32, b"\0") + b"xts-plain64".ljust(32, b"\0") + b"sha256".ljust(32, b"\0")).ljust(
+        4096, b"\0"
+    )
+
+
+def test_a_damaged_file_system(tmp_path: Path) -> None:
+    disk = small_system(tmp_path)
+    with disk.open("r+b") as file:
+        file.seek(34816 * 512 + 1024 * 1024 // 8)
+        file.write(b"\xa5" * 8 * 1024**2)
+    found = info(disk)
+    assert f"the file system on partition 2 of {disk} is damaged: " in found["obstacle"]["problem"]
+    assert found["partitions"][0]["file_system"]["label"] == "boot"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing", "cannot be read: No such file or directory. Look at its name and permissions"),
+        ("page", "is not a disk image: it begins with b'<!DOCTYPE html>"),
+        ("data_file", "has its data in data.raw, which is not read. Take an image that is whole in itself"),
+        ("gone", "/gone.raw, which is not there. Take an image that is whole in itself"),
+        ("url", "lies over nbd://192.0.2.1/x, which is no file of this host. Take an image"),
+        ("secret", "/secret, which is not a disk image. Take an image that is whole in itself"),
+        ("itself", "lies over itself: its backing files lead back to"),
+        ("format", "is no vmdk image: it is qcow2"),
+        ("directory", "cannot be read: Is a directory"),
+    ],
+)
+def test_what_is_refused(name: str, message: str, tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    secret = tmp_path / "secret"
+    secret.write_text("the secret of the host\n" * 100)
+    create = ["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b"]
+    backing = {"gone": "gone.raw", "url": "nbd://192.0.2.1/x", "secret": str(secret), "itself": image.name}
+    if name == "page":
+        dummy_images.not_qcow2(image)
+    elif name == "data_file":
+        dummy_images.qcow2_with_data_file(image)
+    elif name == "format":
+        dummy_images.qcow2(image)
+    elif name == "directory":
+        image.mkdir()
+    elif name in backing:
+        said(*create, backing[name], image, "16M")
+    with pytest.raises(GoldsmithError) as caught:
+        info(image, format="vmdk" if name == "format" else None)
+    assert message in str(caught.value)
+    assert "the secret of" not in str(caught.value)
+
+
+def test_a_raw_disk_that_pretends_to_be_another(tmp_path: Path) -> None:
+    """What a guest can do to its own disk."""
+    disk, secret = small_system(tmp_path), tmp_path / "secret"
+    secret.write_text("the secret\n" * 100)
+    overlay = tmp_path / "overlay"
+    said("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", secret, overlay, "16M")
+    whole = bytearray(disk.read_bytes())
+    whole[:440] = overlay.read_bytes()[:440]
+    disk.write_bytes(whole)
+    found = info(disk, format="raw")
+    assert found["format"]["format"] == "raw"
+    assert found["format"]["backing_chain"] == []
+    assert found["system"]["hostname"] == "small"
