@@ -10,18 +10,23 @@ import os
 import random
 import stat
 import subprocess
+import textwrap
 import time
 import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.seed import Seed
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.seed_iso import read_iso, write_iso
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import CommandError, StoreError
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
+from tests.tools import setup
+from tests.tools.sanity import OLDEST_VENV
 
-from .plays import Result, run_module, run_plays, run_tasks
+from .plays import PLAYBOOK, Result, run_module, run_playbook, run_plays, run_tasks
 
 MODULE = "goldsmith.kvm.seed_iso"
 SECRET = "korrekt-pferd-batterie"
@@ -295,3 +300,56 @@ def test_options_that_are_wrong(tmp_path: Path) -> None:
     missing, headless = run_tasks(tasks, ignore_errors=True)
     assert "missing required arguments: path" in missing["msg"]
     assert "does not begin with a line that tells cloud-init what it is" in headless["msg"]
+
+
+@pytest.mark.parametrize("version", ["newest", "oldest"])
+def test_values_that_stand_encrypted_in_the_task(tmp_path: Path, version: str) -> None:
+    """And others of which Ansible keeps where they come from, in a play of YAML."""
+    if version == "oldest":
+        setup.make_virtualenv(OLDEST_VENV, "oldest")
+    password = tmp_path / "password"
+    password.write_text("open sesame\n")
+    sealed = VaultLib([("default", VaultSecret(b"open sesame"))]).encrypt(SECRET.encode(), VaultSecret(b"open sesame"))
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(
+        f"""
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  vars:
+    name: web-1
+    number: 7
+    key: !vault |
+{textwrap.indent(sealed.decode(), " " * 6)}
+  tasks:
+    - goldsmith.kvm.seed_iso:
+        path: {tmp_path}/{{{{ name }}}}.iso
+        local_hostname: "{{{{ name }}}}"
+        meta_data: {{key: "{{{{ key }}}}"}}
+        user_data:
+          when: 1.5
+          some: ["{{{{ number }}}}", true, null]
+          key: !vault |
+{textwrap.indent(sealed.decode(), " " * 12)}
+"""
+    )
+    written, again = (
+        run_playbook(
+            str(playbook),
+            *("--diff", "-vvv", "--vault-password-file", str(password)),
+            ansible_playbook=OLDEST_VENV / "bin" / "ansible-playbook" if version == "oldest" else PLAYBOOK,
+        )
+        for dummy in range(2)
+    )
+    assert (written.results[0]["changed"], again.results[0]["changed"]) == (True, False)
+    assert SECRET not in written.output
+    volume = read_iso(str(tmp_path / "web-1.iso"))
+    assert volume and volume.files
+    user_data = yaml.safe_load(volume.files["user-data"])
+    assert user_data == {"when": 1.5, "some": [user_data["some"][0], True, None], "key": SECRET}
+    assert str(user_data["some"][0]) == "7"
+    assert yaml.safe_load(volume.files["meta-data"]) == {
+        "instance-id": "web-1",
+        "key": SECRET,
+        "local-hostname": "web-1",
+    }
