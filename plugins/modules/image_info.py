@@ -110,7 +110,7 @@ EXAMPLES = r"""
     - name: Write them as SPDX
       ansible.builtin.copy:
         content: "{{ materials.sbom.spdx | to_nice_json }}"
-        dest: "{{ materials.path }}.spdx.json"
+        dest: "{{ materials.image_path }}.spdx.json"
         mode: "0644"
 
 - name: Is it still what was published?
@@ -122,7 +122,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-path:
+image_path:
   description: The image, with all links followed.
   returned: success
   type: str

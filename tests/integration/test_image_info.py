@@ -97,8 +97,10 @@ def test_packages_of_the_base_image_are_dpkg_s(lower: dict[str, Path], tmp_path:
     found = run_module(MODULE, path=str(image), workdir=str(tmp_path))
     assert not found.get("failed"), found
     assert not found["changed"]
+    documented = {"changed", "image_path", "obstacle", "partition_table", "record_path", "invocation", *DEFAULT}
+    assert {name for name in found if not name.startswith("_")} <= documented
     assert (found["obstacle"], found["record"], found["record_path"]) == (None, None, None)
-    assert found["path"] == str(server_image())
+    assert found["image_path"] == str(server_image())
     assert told(found["packages"]) == installed(lower["/"])
     assert len(found["packages"]) > 150
     assert {unit.replace("@tty1", "@") for unit in found["units"]["enabled"]} == enabled(lower["/"])
@@ -171,7 +173,7 @@ def test_bills_of_materials(customised: tuple[Path, Chroot], tmp_path: Path) -> 
     disk = tmp_path / "disk.qcow2"
     said("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", lower, disk)
     found = info(disk, "sbom_spdx", "sbom_cyclonedx")
-    assert sorted(found) == ["changed", "obstacle", "path", "sbom"]
+    assert sorted(found) == ["changed", "image_path", "obstacle", "sbom"]
     expected = {(package[0], package[1]) for package in installed(chroot.root)}
     spdx, cyclonedx = read_spdx(found["sbom"]["spdx"]), read_cyclonedx(found["sbom"]["cyclonedx"])
     assert {(package.name, package.version) for package in spdx.packages} >= expected
@@ -189,7 +191,7 @@ def test_every_format_tells_the_same(image_format: str, tmp_path: Path) -> None:
     expected, found = info(raw), info(image)
     assert (expected["format"]["format"], found["format"]["format"]) == ("raw", image_format)
     assert found["format"]["virtual_size"] == expected["format"]["virtual_size"] == raw.stat().st_size
-    varying = ("path", "format")
+    varying = ("image_path", "format")
     assert {name: found[name] for name in found if name not in varying} == {
         name: expected[name] for name in expected if name not in varying
     }

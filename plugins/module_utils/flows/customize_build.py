@@ -26,7 +26,7 @@ from ..store.failed import keep_failed
 from ..store.files import hash_file, identity_of, remove_file, write_text
 from ..store.layers import workdir
 from ..store.layout import Layout
-from ..store.published import Published
+from ..store.published import RECORD_IN_IMAGE, Published
 from .customize_base import inspect_base
 from .customize_differences import described_steps
 from .customize_evidence import Evidence, Prover, preflight
@@ -35,8 +35,6 @@ from .customize_plan import Plan
 from .customize_request import Request
 
 RECORD_SCHEMA = 1
-RECORD_IN_IMAGE = "/usr/share/goldsmith/build-record.json"
-"""Below /usr/share, the place of data that came with the system and does not change (FHS 3.0, 4.11)."""
 
 
 @dataclass(frozen=True)

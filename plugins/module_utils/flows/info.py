@@ -28,9 +28,8 @@ from ..guest.units import read_units
 from ..guest.users import read_users
 from ..store.digests import digest_of
 from ..store.layout import DEFAULT_ROOT, Layout
-from ..store.published import read_build_record, record_path
+from ..store.published import RECORD_IN_IMAGE, read_build_record, record_path
 from .bill_of_materials import FORMATS, documents, software
-from .customize_build import RECORD_IN_IMAGE
 from .info_drift import drift
 
 OUTSIDE = ("record", "format")
@@ -71,7 +70,7 @@ def inspect_image(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[
     """
     gather = set(params["gather"])
     path = os.path.realpath(params["path"])
-    result: dict[str, t.Any] = {"changed": False, "path": path, "obstacle": None}
+    result: dict[str, t.Any] = {"changed": False, "image_path": path, "obstacle": None}
     # A record beside the image itself is found without looking at the image.
     record = _record_beside(path)
     layers: Sequence[ImageInfo] = ()

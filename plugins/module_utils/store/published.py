@@ -15,6 +15,12 @@ from .digests import digest_of
 from .files import read_record
 from .layout import Layout
 
+RECORD_IN_IMAGE = "/usr/share/goldsmith/build-record.json"
+"""Where the image itself has its record, less what is known only after the build.
+
+Below /usr/share, the place of data that came with the system and does not change (FHS 3.0, 4.11).
+"""
+
 
 @dataclass(frozen=True)
 class Published:
