@@ -107,6 +107,7 @@ class Reader:
             "golden_dir": str(self.golden_dir),
             "work_dir": str(self.directory / "work"),
             "vault_datadog_api_key": "0123456789abcdef",
+            "vault_download_token": "5f1e7c02b9",
             "vault_falcon_cid": "0123456789ABCDEF-12",
             "build_user": pwd.getpwuid(os.geteuid()).pw_name,
             "debian_sha512": hashlib.sha512(debian).hexdigest(),

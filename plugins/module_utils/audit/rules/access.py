@@ -1,0 +1,117 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who can log in."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator
+
+from ..model import ALWAYS, Context, Finding, Rule
+
+_DEFAULT_KEY_FILES = (".ssh/authorized_keys", ".ssh/authorized_keys2")
+_KEY = re.compile(r"(?:^|\s)(?P<type>[a-z0-9@.-]+)\s+(?P<blob>AAAA[A-Za-z0-9+/=]+)")
+# crypt(5): `$id$…`, or 13 characters of DES, or `_` and 19 of BSDi.
+_HASH = re.compile(r"\$[0-9a-z]+\$.+|[./0-9A-Za-z]{13}|_[./0-9A-Za-z]{19}")
+
+
+def _authorized_keys(context: Context) -> Iterator[Finding]:
+    # Two accounts may have one home, such as root and toor.
+    users: dict[str, list[str]] = {}
+    for user, path in _key_files(context):
+        users.setdefault(path, []).append(user)
+    for path in sorted(users):
+        if context.put_in(path):
+            continue
+        known = {
+            key
+            for user in users[path]
+            for line in context.expected.authorized_keys.get(user, ())
+            for key in _keys(line)
+        }
+        for line in context.text(path).splitlines():
+            line = line.strip()
+            if line and not line.startswith("#") and not known & _keys(line):
+                yield Finding(path, f"lets {_described(line)} log in as {' or '.join(users[path])}")
+
+
+def _key_files(context: Context) -> Iterator[tuple[str, str]]:
+    """User and path of each file that sshd may look into, and that is there."""
+    patterns = {*_DEFAULT_KEY_FILES, *_configured(context)}
+    for user, home in context.accounts():
+        for pattern in patterns:
+            path = pattern.replace("%%", "\0").replace("%h", home).replace("%u", user).replace("\0", "%")
+            path = path if path.startswith("/") else f"{home.rstrip('/')}/{path}"
+            if path in context.by_path:
+                yield user, path
+    if "/etc/dropbear/authorized_keys" in context.by_path:
+        yield "root", "/etc/dropbear/authorized_keys"
+
+
+def _configured(context: Context) -> Iterator[str]:
+    for entry in context.matching("/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"):
+        for line in context.text(entry.path).splitlines():
+            words = line.replace("=", " ").replace('"', "").split()
+            if words and words[0].lower() == "authorizedkeysfile":
+                yield from (word for word in words[1:] if word != "none")
+
+
+def _keys(line: str) -> frozenset[str]:
+    """The keys of a line, without options and comments: what tells them apart."""
+    return frozenset(found["blob"] for found in _KEY.finditer(line))
+
+
+def _described(line: str) -> str:
+    found = _KEY.search(line)
+    if found is None:
+        return f"whoever has the key in {line[:40]!r}"
+    comment = line[found.end() :].strip()
+    try:
+        digest = base64.b64encode(hashlib.sha256(base64.b64decode(found["blob"])).digest()).decode().rstrip("=")
+    except binascii.Error:
+        digest = "unreadable"
+    return f"the key SHA256:{digest} ({found['type']}{f', {comment}' if comment else ''})"
+
+
+def _passwords(context: Context) -> Iterator[Finding]:
+    known = context.expected.passwords
+    for path in ("/etc/shadow", "/etc/shadow-", "/etc/passwd", "/etc/passwd-", "/etc/gshadow", "/etc/gshadow-"):
+        for line in context.text(path).splitlines():
+            fields = line.split(":")
+            if len(fields) < 3 or fields[0] in known:
+                continue
+            what = "group" if "gshadow" in path else "user"
+            if _HASH.fullmatch(fields[1].lstrip("!")):
+                locked = ", which is locked" if fields[1].startswith("!") else ""
+                yield Finding(path, f"has the hash of a password of the {what} {fields[0]}{locked}")
+            elif not fields[1] and what == "user":
+                yield Finding(path, f"lets the user {fields[0]} log in without a password")
+
+
+RULES = (
+    Rule(
+        "authorized_keys",
+        """
+        No key lets anybody log in but those that the recipe's steps `user` and `ssh_inject` gave, and files that it put
+        in by name. A key that was left by somebody who tried the image opens every clone.
+        """,
+        "Take the key out, as by a step delete for the file, or give it by the step user or ssh_inject",
+        _authorized_keys,
+        ALWAYS,
+    ),
+    Rule(
+        "passwords",
+        """
+        No account has a password but those that the recipe's steps `user` and `password` set, not even a locked one,
+        and none can be entered without one. A hash can be guessed at leisure by whoever has the image.
+        """,
+        "Take it away by the step password with disabled: true, or set one by the step password or user; the step "
+        "generalise removes the copies that end in `-`",
+        _passwords,
+        ALWAYS,
+    ),
+)

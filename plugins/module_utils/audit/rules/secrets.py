@@ -1,0 +1,34 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The recipe's secrets, in files and in free blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model import ALWAYS, Context, Finding, Rule
+
+
+def _secrets(context: Context) -> Iterator[Finding]:
+    for hit in context.hits:
+        where = "" if hit.path else ", in no file that there is: in a block that was freed, or outside the file systems"
+        yield Finding(
+            hit.path or "", f"{hit.secret} stands there ({hit.form}), at byte {hit.offset} of the disk{where}"
+        )
+
+
+RULES = (
+    Rule(
+        "secrets",
+        """
+        No secret of the recipe is in the image, unless it was declared by `in_image: true`. The whole disk is searched,
+        free blocks and all: as it is, in base64, as URLs and JSON escape it, and in UTF-16. What is compressed or
+        encrypted in the image is not found.
+        """,
+        "Have the step not write it, or take it out by the step scrub before the file is deleted; the step generalise "
+        "empties the free blocks. If it is meant to be in the image, put it in by a step with in_image: true",
+        _secrets,
+        ALWAYS,
+    ),
+)

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking into a finished image for what must not be there."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ..audit import raw_search
+from ..audit.model import Allowance, Context, Expected, Hit, Secret
+from ..audit.registry import RULES, allowance, require_rule
+from ..audit.report import Report, audit
+from ..common.errors import BadRequestError
+from ..common.host import Host
+from ..disk.own_layers import own_layers
+from ..guest.guest import Guest, opened
+from ..guest.owners import owners
+
+ALLOW_SPEC: dict[str, t.Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": {
+        "rule": {"type": "str", "required": True},
+        "paths": {"type": "list", "elements": "str", "default": ["*"]},
+        "reason": {"type": "str", "required": True},
+    },
+}
+"""The option for exceptions, for every module that audits."""
+
+
+def parse_allow(given: Sequence[Mapping[str, t.Any]], place: str = "allow") -> tuple[Allowance, ...]:
+    """The exceptions of :data:`ALLOW_SPEC`. Raises BadRequestError that names the ``place``."""
+    return tuple(
+        allowance(f"{place}[{index}]", entry["rule"], tuple(entry["paths"]), entry["reason"])
+        for index, entry in enumerate(given)
+    )
+
+
+def audit_image(
+    host: Host,
+    *,
+    image: str,
+    image_format: str,
+    workdir: str,
+    expected: Expected,
+    rules: Sequence[str] | None = None,
+) -> Report:
+    """Look into an image, whose file is only read; ``workdir`` takes a raw copy of it meanwhile.
+
+    ``rules``: the names of those that are wanted; None: all. What is found is no error: see :attr:`Report.failed`.
+    Raises a GoldsmithError where the image cannot be read, or a rule is unknown.
+    """
+    for name in rules or ():
+        require_rule(name, "rules")
+    chosen = [rule for rule in RULES.values() if rules is None or rule.name in rules]
+    if rules is not None:
+        expected = replace(expected, allow=tuple(found for found in expected.allow if found.rule in rules))
+    with opened(host, image, image_format, workdir) as guest:
+        # What cannot be read is not proved to be free of anything.
+        tree = guest.tree
+        search = rules is None or "secrets" in rules
+        found = raw_search.search(guest.raw_path, expected.secrets if search else ())
+        context = Context(tree, expected, _located(host, guest, found.hits))
+        return audit(context, chosen, found.not_searched)
+
+
+def _located(host: Host, guest: Guest, hits: Sequence[Hit]) -> list[Hit]:
+    files = owners(host, guest, [hit.offset for hit in hits]) if hits else {}
+    return [replace(hit, path=files.get(hit.offset)) for hit in hits]
+
+
+def audit_info_spec() -> dict[str, t.Any]:
+    """The options of ``image_audit_info``."""
+    return {
+        "path": {"type": "path", "required": True},
+        "format": {"type": "str", "choices": ["qcow2", "raw", "vmdk", "vhdx", "vpc", "vdi", "qcow", "qed"]},
+        "rules": {"type": "list", "elements": "str", "choices": list(RULES), "default": list(RULES)},
+        "generalised": {"type": "bool", "default": True},
+        "passwords": {"type": "list", "elements": "str", "default": [], "no_log": False},
+        "authorized_keys": {"type": "dict", "default": {}, "no_log": False},
+        "files": {"type": "list", "elements": "str", "default": []},
+        "secrets": {"type": "dict", "default": {}, "no_log": True},
+        "allow": ALLOW_SPEC,
+        "workdir": {"type": "path", "default": "/var/tmp"},
+    }
+
+
+def audit_info(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[str, t.Any]:
+    """What ``image_audit_info`` does and returns; ``params`` are those of :func:`audit_info_spec`.
+
+    Check mode is no different.
+    """
+    path = os.path.realpath(params["path"])
+    expected = Expected(
+        generalised=params["generalised"],
+        passwords=frozenset(params["passwords"]),
+        authorized_keys={user: frozenset(_lines(user, keys)) for user, keys in params["authorized_keys"].items()},
+        files=tuple(params["files"]),
+        secrets=tuple(Secret(name, str(text)) for name, text in sorted(params["secrets"].items())),
+        allow=parse_allow(params["allow"]),
+    )
+    report = audit_image(
+        host,
+        image=path,
+        image_format=own_layers(host, path, params["format"])[0].format,
+        workdir=params["workdir"],
+        expected=expected,
+        rules=params["rules"],
+    )
+    return {"changed": False, "path": path, **report.as_dict(), "report": report.text().splitlines()}
+
+
+def _lines(user: str, keys: t.Any) -> Sequence[str]:
+    """The keys of a user, as a list or as the text of a file."""
+    if isinstance(keys, str):
+        return keys.splitlines()
+    if isinstance(keys, (list, tuple)):
+        return [str(key) for key in keys]
+    raise BadRequestError(
+        f"authorized_keys.{user} is neither a list nor a text", "Write it as {NAME: [ssh-ed25519 AAAA…]}"
+    )

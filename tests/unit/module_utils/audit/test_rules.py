@@ -1,0 +1,215 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each rule on an image that breaks it, and on images that only look like it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.audit.model import ALWAYS, Context, Expected, Hit
+from ansible_collections.goldsmith.kvm.plugins.module_utils.audit.registry import RULES
+from ansible_collections.goldsmith.kvm.plugins.module_utils.audit.report import audit
+from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.generalise_scripts import GROUPS
+
+from .memory_tree import MemoryTree, clean
+
+ID = "0123456789abcdef0123456789abcdef\n"
+BLOB = "AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB"
+KEY = f"ssh-ed25519 {BLOB} ops@example.com"
+OTHER = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDOther else@example.com"
+HASH = "$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1"
+
+Change = Callable[[MemoryTree], object]
+
+BROKEN: list[tuple[str, str, Change]] = [
+    ("authorized_keys", "/root/.ssh/authorized_keys", lambda t: t.file("/root/.ssh/authorized_keys", f"# c\n{KEY}\n")),
+    ("authorized_keys", "/home/ops/.ssh/authorized_keys2", lambda t: t.file("/home/ops/.ssh/authorized_keys2", OTHER)),
+    ("authorized_keys", "/home/gone/.ssh/authorized_keys", lambda t: t.file("/home/gone/.ssh/authorized_keys", KEY)),
+    (
+        "authorized_keys",
+        "/etc/ssh/keys/ops",
+        lambda t: t.file("/etc/ssh/sshd_config.d/k.conf", "AuthorizedKeysFile /etc/ssh/keys/%u\n").file(
+            "/etc/ssh/keys/ops", f'from="10.0.0.0/8",no-pty {KEY}\n'
+        ),
+    ),
+    ("authorized_keys", "/root/.ssh/authorized_keys", lambda t: t.file("/root/.ssh/authorized_keys", "no key at all")),
+    ("passwords", "/etc/shadow", lambda t: t.file("/etc/shadow", f"root:{HASH}:20779:0:99999:7:::\n")),
+    ("passwords", "/etc/shadow", lambda t: t.file("/etc/shadow", f"root:!{HASH}:20779:0:99999:7:::\n")),
+    ("passwords", "/etc/shadow", lambda t: t.file("/etc/shadow", "root::20779:0:99999:7:::\n")),
+    ("passwords", "/etc/shadow", lambda t: t.file("/etc/shadow", "ops:rqXexS6ZhobKA:20779:0:99999:7:::\n")),
+    ("passwords", "/etc/shadow-", lambda t: t.file("/etc/shadow-", f"root:{HASH}:20779:0:99999:7:::\n")),
+    ("passwords", "/etc/passwd", lambda t: t.file("/etc/passwd", "toor::0:0::/root:/bin/sh\n")),
+    ("passwords", "/etc/gshadow", lambda t: t.file("/etc/gshadow", f"sudo:{HASH}::\n")),
+    ("world_writable", "/srv/a file", lambda t: t.file("/srv/a file", "", 0o666)),
+    ("world_writable", "/srv/d", lambda t: t.add("/srv/d", "directory", 0o777)),
+    ("world_writable", "/srv/d/fifo", lambda t: t.add("/srv/d/fifo", "fifo", 0o622)),
+    ("machine_id", "/etc/machine-id", lambda t: t.file("/etc/machine-id", ID)),
+    ("machine_id", "/etc/machine-id", lambda t: t.file("/etc/machine-id", "uninitialized\n")),
+    ("machine_id", "/etc/machine-id", lambda t: t.found.pop("/etc/machine-id")),
+    (
+        "machine_id",
+        "/etc/machine-id",
+        lambda t: t.add("/etc/machine-id", "link", 0o777, 24, "/var/lib/dbus/machine-id"),
+    ),
+    ("dbus_machine_id", "/var/lib/dbus/machine-id", lambda t: t.file("/var/lib/dbus/machine-id", ID)),
+    ("ssh_host_keys", "/etc/ssh/ssh_host_rsa_key", lambda t: t.file("/etc/ssh/ssh_host_rsa_key", "-----", 0o600)),
+    ("ssh_host_keys", "/etc/dropbear/dropbear_rsa_host_key", lambda t: t.file("/etc/dropbear/dropbear_rsa_host_key")),
+    ("cloud_init", "/var/lib/cloud/instance", lambda t: t.add("/var/lib/cloud/instance", "link", 0o777, 9, "x")),
+    ("cloud_init", "/var/lib/cloud/data/instance-id", lambda t: t.file("/var/lib/cloud/data/instance-id", "i-1")),
+    ("cloud_init", "/etc/netplan/50-cloud-init.yaml", lambda t: t.file("/etc/netplan/50-cloud-init.yaml", "network:")),
+    (
+        "cloud_init_seed",
+        "/var/lib/cloud/seed/nocloud/user-data",
+        lambda t: t.file("/var/lib/cloud/seed/nocloud/user-data"),
+    ),
+    ("dhcp_leases", "/var/lib/dhcp/dhclient.eth0.leases", lambda t: t.file("/var/lib/dhcp/dhclient.eth0.leases", "x")),
+    ("dhcp_leases", "/var/lib/dhcpcd/duid", lambda t: t.file("/var/lib/dhcpcd/duid", "00")),
+    ("dhcp_leases", "/var/lib/NetworkManager/a.lease", lambda t: t.file("/var/lib/NetworkManager/a.lease", "x")),
+    ("random_seed", "/var/lib/systemd/random-seed", lambda t: t.file("/var/lib/systemd/random-seed", "x" * 32)),
+    ("random_seed", "/boot/efi/loader/random-seed", lambda t: t.file("/boot/efi/loader/random-seed", "x" * 32)),
+    ("random_seed", "/var/lib/systemd/credential.secret", lambda t: t.file("/var/lib/systemd/credential.secret", "x")),
+    (
+        "network",
+        "/etc/udev/rules.d/70-persistent-net.rules",
+        lambda t: t.file("/etc/udev/rules.d/70-persistent-net.rules"),
+    ),
+    (
+        "host_ids",
+        "/etc/iscsi/initiatorname.iscsi",
+        lambda t: t.file("/etc/iscsi/initiatorname.iscsi", "# c\nInitiatorName=iqn.1993-08.org.debian:01:5c1\n"),
+    ),
+    ("host_ids", "/etc/nvme/hostnqn", lambda t: t.file("/etc/nvme/hostnqn", "nqn.2014-08.org.nvmexpress:uuid:1")),
+    ("histories", "/root/.bash_history", lambda t: t.file("/root/.bash_history", "mysql -phunter2\n")),
+    ("histories", "/home/ops/.zsh_history", lambda t: t.file("/home/ops/.zsh_history", "x")),
+    ("histories", "/home/gone/.lesshst", lambda t: t.file("/home/gone/.lesshst", "x")),
+    ("logs", "/var/log/apt/term.log", lambda t: t.file("/var/log/apt/term.log", "x")),
+    ("logs", "/var/log/journal/1/system.journal", lambda t: t.file("/var/log/journal/1/system.journal", "x")),
+    ("apt_lists", "/var/lib/apt/lists/a_InRelease", lambda t: t.file("/var/lib/apt/lists/a_InRelease", "x")),
+    ("apt_archives", "/var/cache/apt/archives/a.deb", lambda t: t.file("/var/cache/apt/archives/a.deb", "x")),
+    ("temporary", "/tmp/x", lambda t: t.add("/tmp/x", "directory", 0o700)),
+    ("temporary", "/var/crash/x", lambda t: t.file("/var/crash/x")),
+    ("mail", "/var/mail/root", lambda t: t.file("/var/mail/root", "From x")),
+    ("build", "/.goldsmith", lambda t: t.add("/.goldsmith", "directory", 0o700)),
+    (
+        "build",
+        "/usr/sbin/policy-rc.d",
+        lambda t: t.file("/usr/sbin/policy-rc.d", "#!/bin/sh\n# goldsmith: while the image is built\nexit 101\n"),
+    ),
+]
+
+INNOCENT: list[tuple[str, Change]] = [
+    ("a key file with comments", lambda t: t.file("/root/.ssh/authorized_keys", "# none\n\n")),
+    (
+        "a file in a sticky directory",
+        lambda t: t.file("/srv/sticky/x", "", 0o666).add("/srv/sticky", "directory", 0o1777),
+    ),
+    ("a link", lambda t: t.add("/srv/link", "link", 0o777, 1, "x")),
+    ("a policy of one's own", lambda t: t.file("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")),
+    (
+        "a name of one's own for iSCSI",
+        lambda t: t.file("/etc/iscsi/initiatorname.iscsi", "InitiatorName=iqn.2026-01.x:a\n"),
+    ),
+    ("a program named like a history", lambda t: t.file("/usr/bin/history", "x", 0o755)),
+    ("a script of cloud-init's", lambda t: t.file("/var/lib/cloud/scripts/per-boot/x", "x", 0o755)),
+    ("a log that is empty", lambda t: t.file("/var/log/auth.log")),
+]
+
+
+def failed(tree: MemoryTree, expected: Expected, *hits: Hit) -> dict[str, list[str]]:
+    report = audit(Context(tree, expected, hits), RULES.values())
+    return {line.rule.name: [found.path for found in line.findings] for line in report.lines if line.status == "failed"}
+
+
+@pytest.mark.parametrize(("rule", "path", "change"), BROKEN, ids=[f"{rule}-{path}" for rule, path, dummy in BROKEN])
+def test_a_broken_rule_is_told(rule: str, path: str, change: Change) -> None:
+    tree = clean()
+    change(tree)
+    found = failed(tree, Expected())
+    assert path in found[rule]
+    # What is in /srv/d is world-writable with it, and nothing else is wrong.
+    assert set(found) == {rule}
+
+
+@pytest.mark.parametrize(("rule", "path", "change"), BROKEN, ids=[f"{rule}-{path}" for rule, path, dummy in BROKEN])
+def test_what_a_machine_s_life_leaves_is_told_where_it_does_not_count(rule: str, path: str, change: Change) -> None:
+    tree = clean()
+    change(tree)
+    report = audit(Context(tree, Expected(generalised=False)), RULES.values())
+    status = {line.rule.name: line.status for line in report.lines}
+    assert status[rule] == ("failed" if RULES[rule].scope == ALWAYS else "told")
+    assert report.failed is (RULES[rule].scope == ALWAYS)
+
+
+@pytest.mark.parametrize(("what", "change"), INNOCENT)
+def test_what_only_looks_like_it(what: str, change: Change) -> None:
+    tree = clean()
+    change(tree)
+    assert failed(tree, Expected()) == {}, what
+
+
+def test_every_rule_is_broken_here() -> None:
+    assert {rule for rule, dummy, dummy_change in BROKEN} | {"secrets"} == set(RULES)
+
+
+def test_what_generalise_keeps_is_a_rule() -> None:
+    # Copies of /etc/shadow are a matter of passwords; stamps do no harm.
+    assert set(GROUPS) - set(RULES) == {"backups", "stamps"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        KEY,
+        f"ssh-ed25519 {BLOB}",
+        f'command="/bin/x y",no-pty ssh-ed25519 {BLOB} another comment',
+        f"{KEY}\n\n# {OTHER}",
+    ],
+)
+def test_keys_of_the_recipe_are_known_by_themselves(line: str) -> None:
+    tree = clean().file("/home/ops/.ssh/authorized_keys", f"{line}\n")
+    assert failed(tree, Expected(authorized_keys={"ops": frozenset({KEY})})) == {}
+    assert set(failed(tree, Expected(authorized_keys={"root": frozenset({KEY})}))) == {"authorized_keys"}
+
+
+def test_a_key_is_told_by_its_fingerprint() -> None:
+    tree = clean().file("/home/ops/.ssh/authorized_keys", f"{KEY}\n")
+    (line,) = (found for found in audit(Context(tree, Expected()), RULES.values()).lines if found.findings)
+    assert "as ops" in line.findings[0].detail
+    assert "SHA256:" in line.findings[0].detail
+    assert "ops@example.com" in line.findings[0].detail
+    assert BLOB not in line.findings[0].detail
+
+
+@pytest.mark.parametrize("user", ["root", "ops"])
+def test_passwords_of_the_recipe(user: str) -> None:
+    tree = clean().file("/etc/shadow", f"{user}:{HASH}:20779:0:99999:7:::\n")
+    assert failed(tree, Expected(passwords=frozenset({user}))) == {}
+    assert set(failed(tree, Expected(passwords=frozenset({"daemon"})))) == {"passwords"}
+
+
+def test_no_hash_is_told() -> None:
+    tree = clean().file("/etc/shadow", f"root:{HASH}:20779:0:99999:7:::\n")
+    text = audit(Context(tree, Expected()), RULES.values()).text()
+    assert HASH[:20] not in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/root/.ssh/authorized_keys", "/etc/ssh/ssh_host_rsa_key", "/var/lib/cloud/seed/nocloud/user-data"],
+)
+def test_what_the_recipe_put_in_by_name_is_meant(path: str) -> None:
+    tree = clean().file(path, KEY)
+    assert failed(tree, Expected(files=(path,))) == {}
+    assert len(failed(tree, Expected(files=("/elsewhere",)))) == 1
+
+
+def test_secrets_are_told_with_their_place() -> None:
+    hits = (Hit("secrets.TOKEN of step 3 (run_command)", "base64", 4711, "/opt/x"), Hit("a", "plain", 8192))
+    report = audit(Context(clean(), Expected(), hits), RULES.values())
+    (line,) = (found for found in report.lines if found.findings)
+    assert [found.path for found in line.findings] == ["/opt/x", ""]
+    assert "secrets.TOKEN of step 3 (run_command) stands there (base64), at byte 4711" in line.findings[0].detail
+    assert "in no file" in line.findings[1].detail
