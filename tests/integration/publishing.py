@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.age import format_time, now
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.store import manage_store, store_argument_spec
-from ansible_collections.goldsmith.kvm.plugins.module_utils.store.files import write_json
+from ansible_collections.goldsmith.kvm.plugins.module_utils.store.failed import keep_failed
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.golden import Golden
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layout import Layout
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
@@ -64,14 +64,14 @@ class Foundry:
         return path
 
     def fail(self, serial: str, name: str = "web", *, days: float = 0) -> Path:
-        """Leave an image that did not pass its checks, as a build does."""
-        path = self.golden / f"{name}-{serial}-1a2b3c4d.failed.qcow2"
+        """Keep an image that did not pass its checks, as a build does."""
+        golden = Golden(str(self.golden), name)
         self.golden.mkdir(exist_ok=True)
-        _create(path)
-        write_json(f"{path}.json", self.record(path, name, path, days=days))
-        for ending in ("qcow2.log", "console.log"):
-            self.beside(path, ending)
-        return path
+        temporary = self.golden / f".{name}.tmp"
+        _create(temporary)
+        path = golden.path(serial, sha256(temporary))
+        record = self.record(Path(path), name, temporary, days=days)
+        return Path(keep_failed(golden, str(temporary), path, record, "a log\n", {"console.log": "panic\n"}))
 
     def record(self, path: Path, name: str, image: Path, *, days: float, base_digest: str = "") -> dict[str, t.Any]:
         digest = sha256(image)
