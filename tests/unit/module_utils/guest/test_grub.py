@@ -34,26 +34,26 @@ else
   menuentry_id_option=""
 fi
 function gfxmode {
-	set gfxpayload="${1}"
+\tset gfxpayload="${1}"
 }
 menuentry 'Ubuntu' --class ubuntu --class os $menuentry_id_option 'gnulinux-simple-1' {
-	recordfail
-	if [ x$grub_platform = xxen ]; then insmod xzio; insmod lzopio; fi
-	search --no-floppy --label cloudimg-rootfs --set=root
-	linux	/vmlinuz-6.8.0-45-generic root=LABEL=cloudimg-rootfs ro  console=tty1
-	initrd	/initrd.img-6.8.0-45-generic
+\trecordfail
+\tif [ x$grub_platform = xxen ]; then insmod xzio; insmod lzopio; fi
+\tsearch --no-floppy --label cloudimg-rootfs --set=root
+\tlinux\t/vmlinuz-6.8.0-45-generic root=LABEL=cloudimg-rootfs ro  console=tty1
+\tinitrd\t/initrd.img-6.8.0-45-generic
 }
 submenu 'Advanced options for Ubuntu' $menuentry_id_option 'gnulinux-advanced-1' {
-	menuentry 'Ubuntu, with Linux 6.8.0-45-generic' --class os $menuentry_id_option 'gnulinux-6.8.0-45-advanced-1' {
-		linux	/vmlinuz-6.8.0-45-generic root=LABEL=cloudimg-rootfs ro
-	}
-	menuentry "Ubuntu, with Linux 6.8.0-31-generic" --id gnulinux-6.8.0-31-advanced-1 {
-		linux	/vmlinuz-6.8.0-31-generic root=LABEL=cloudimg-rootfs \\
-			ro single
-	}
+\tmenuentry 'Ubuntu, with Linux 6.8.0-45-generic' --class os $menuentry_id_option 'gnulinux-6.8.0-45-advanced-1' {
+\t\tlinux\t/vmlinuz-6.8.0-45-generic root=LABEL=cloudimg-rootfs ro
+\t}
+\tmenuentry "Ubuntu, with Linux 6.8.0-31-generic" --id gnulinux-6.8.0-31-advanced-1 {
+\t\tlinux\t/vmlinuz-6.8.0-31-generic root=LABEL=cloudimg-rootfs \\
+\t\t\tro single
+\t}
 }
 menuentry 'UEFI Firmware Settings' $menuentry_id_option 'uefi-firmware' {
-	fwsetup
+\tfwsetup
 }
 """
 NEWEST, OLDER = "/vmlinuz-6.8.0-45-generic", "/vmlinuz-6.8.0-31-generic"
