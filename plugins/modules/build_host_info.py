@@ -123,6 +123,10 @@ tools:
     qemu-system-x86_64: 8.2.2
     gpgv: 2.4.4
     zstd: 1.5.5
+    debugfs: 1.47.0
+    sfdisk: 2.39.3
+    xorriso: 1.5.6
+    ssh: 9.6p1
 accel:
   description: What will run the appliance, V(kvm) or V(tcg).
   returned: success

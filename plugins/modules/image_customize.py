@@ -1813,6 +1813,42 @@ options:
       - Build the image in any case, as with O(max_age). The task is then always changed.
     type: bool
     default: false
+  audit:
+    description:
+      - Whether the finished image is audited before it is published, as M(goldsmith.kvm.image_audit_info) does it, for
+        what must not be in an image that is cloned; for passwords, keys and files that no step has put there; and for
+        secrets of the steps that are not declared to belong there, in the whole disk. Rules about traces that
+        C(generalise) takes out count only after such a step.
+      - It reads the files of ext2, ext3 and ext4. An image whose root is on another file system fails it; set V(false)
+        there.
+      - An image that does not pass is not published; see O(boot_check). Its report is kept as
+        C(NAME-SERIAL-FINGERPRINT.failed.audit.txt).
+      - The report stands in the build record. An image that was published without it is audited once.
+    type: bool
+    default: true
+  audit_allow:
+    description:
+      - What the audit may find, each with the reason. Changing this audits no image again that has passed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      rule:
+        description:
+          - Name of the rule.
+        type: str
+        required: true
+      paths:
+        description:
+          - Paths in the image, as patterns of a shell in which C(*) matches slashes as well.
+        type: list
+        elements: str
+        default: ["*"]
+      reason:
+        description:
+          - Why that is right, for those who read the report.
+        type: str
+        required: true
   boot_check:
     description:
       - Whether the finished image has to boot before it is published, as M(goldsmith.kvm.image_boot) has it. It is an
@@ -1826,13 +1862,14 @@ options:
     default: false
   boot_options:
     description:
-      - How to boot it, and what to overlook. Changing them boots no image again, but for a further O(boot_options.firmware).
+      - How to boot it, and what to overlook. Changing them boots no image again, but for a further
+        O(boot_options.firmware).
     type: dict
     suboptions:
       firmware:
         description:
-          - Firmwares with which it has to boot, one after the other. V(auto) is V(bios), unless the image has boot code for
-            UEFI alone.
+          - Firmwares with which it has to boot, one after the other. V(auto) is V(bios), unless the image has boot code
+            for UEFI alone.
         type: list
         elements: str
         choices: [auto, bios, uefi]
@@ -2002,8 +2039,8 @@ reason:
     - Why something was changed, or would be; empty where nothing was.
     - V(no image yet), V(no build record) (of the current image), V(schema) (another version of the collection made it),
       V(base), V(steps), V(size), V(compression), V(engine), V(max_age), V(force), V(link) (the image is there, and the
-      link does not lead to it), V(boot) (the image is there, and has not been booted yet), V(attributes) (owner and
-      group).
+      link does not lead to it), V(audit) and V(boot) (the image is there, and has not been audited or booted yet),
+      V(attributes) (owner and group).
   returned: success
   type: list
   elements: str
@@ -2100,6 +2137,20 @@ fingerprint:
   returned: success
   type: str
   sample: sha256:3f9ab2c1a0b4d4e17f6f5d5c3b2a19080f7e6d5c4b3a29180706f5e4d3c2b1a0
+audit:
+  description: What the audit has found, as M(goldsmith.kvm.image_audit_info) returns it; V(null) where there was none.
+  returned: success, and failure of the audit
+  type: dict
+  sample:
+    passed: true
+    rules:
+      - rule: machine_id
+        status: passed
+        findings: []
+        allowed: []
+        count: 0
+    unused_exceptions: []
+    not_searched: []
 boot:
   description:
     - What the boots of the image have shown, one for each firmware, as RV(goldsmith.kvm.image_boot#module:boot) has it,

@@ -1,10 +1,11 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Golden images that have to be booted before they are published. Their steps do nothing, so no appliance is launched."""
+"""Golden images that have to boot before they are published. Their steps do nothing, so no appliance is launched."""
 
 from __future__ import annotations
 
+import base64
 import json
 import typing as t
 from pathlib import Path
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import BootError
-from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError, VerificationError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import registry
 from ansible_collections.goldsmith.kvm.tests.fixtures import base_image
+from ansible_collections.goldsmith.kvm.tests.fixtures.programs import run
 from ansible_collections.goldsmith.kvm.tests.unit.module_utils.flows.building import ScribblingEngine, Workshop
 
 CHECKED = {"boot_check": True, "accel": "tcg"}
@@ -102,3 +104,30 @@ DEFAULTS: dict[str, t.Any] = {
 def test_options_are_refused(workshop: Workshop, wrong: dict[str, t.Any]) -> None:
     with pytest.raises(BadRequestError, match=f"boot_options.{next(iter(wrong))}"):
         workshop.customize(**CHECKED, boot_options={**DEFAULTS, **wrong})
+
+
+def test_an_image_that_does_not_pass_the_audit_is_kept_and_not_published(workshop: Workshop) -> None:
+    """The base itself has a secret of the recipe, which is not meant to be there, in a block that no file has."""
+    secret = "opensesame-4711"
+    image = workshop.host.tmpdir + "/base.raw"
+    source = [image for image in base_image.ensure() if image.lineage == "server"][-1].path
+    run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", source, image])
+    with open(image, "r+b") as file:
+        file.seek(-20 * 1024**2, 2)
+        file.write(base64.b64encode(f"x{secret}x".encode()))
+    step = {"password": {"user": "root", "password": secret}}
+    options: dict[str, t.Any] = {"base": {"path": image, "format": "raw"}, "compression": "none", "audit": True}
+    with pytest.raises(VerificationError) as caught:
+        workshop.customize(steps=[step], **options)
+    error = caught.value
+    assert "secrets: " in str(error) and "password of step 1 (password)" in str(error) and "base64" in str(error)
+    assert secret not in str(error) + json.dumps(error.details)
+    failed = Path(error.details["failed_image"])
+    assert not workshop.link.exists()
+    assert "failed  secrets" in failed.with_suffix(".audit.txt").read_text()
+    assert json.loads(Path(f"{failed}.json").read_text())["audit"]["passed"] is False
+    allowed = {**options, "audit_allow": [{"rule": "secrets", "paths": ["*"], "reason": "the vendor's own"}]}
+    done = workshop.customize(steps=[step], **allowed)
+    (rule,) = (rule for rule in done["audit"]["rules"] if rule["rule"] == "secrets")
+    assert (rule["status"], rule["allowed"][0]["reason"]) == ("allowed", "the vendor's own")
+    assert workshop.customize(steps=[step], **options)["changed"] is False

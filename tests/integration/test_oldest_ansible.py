@@ -45,6 +45,8 @@ def fixture_variables(reader: Reader, built_example: Example) -> dict[str, t.Any
         "golden_image_dest_dir": str(reader.golden_dir),
         "golden_image_install_packages": False,
         "golden_image_presets": [],
+        "golden_image_generalise": False,
+        "golden_image_boot_check": False,
     }
 
 

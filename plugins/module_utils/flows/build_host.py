@@ -21,6 +21,8 @@ from ..engine.environment import cache_directory
 from ..engine.model import Build
 from ..store.layout import DEFAULT_ROOT, Layout
 
+_VERSION_OPTIONS = {"debugfs": "-V", "ssh": "-V"}
+"""Where it is not ``--version``."""
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)+[0-9A-Za-z.~+]*")
 _ENGINE = "virt_customize"
 _APPLIANCE_SIZE = 1024**3
@@ -46,7 +48,7 @@ def build_host_argument_spec() -> dict[str, t.Any]:
 
 
 def tools() -> dict[str, str]:
-    """The programs of builds and fetches, by the package that has them."""
+    """The programs of builds, of fetches, and of looking into images and booting them, by the package that has them."""
     return {
         "virt-customize": "guestfs-tools",
         "supermin": "supermin",
@@ -54,6 +56,10 @@ def tools() -> dict[str, str]:
         appliance.qemu_program(): appliance.qemu_package(),
         "gpgv": "gpgv",
         "zstd": "zstd",
+        "debugfs": "e2fsprogs",
+        "sfdisk": "fdisk",
+        "xorriso": "xorriso",
+        "ssh": "openssh-client",
     }
 
 
@@ -129,10 +135,11 @@ def _version(host: Host, problems: Problems, program: str, package: str) -> str 
     if path is None:
         return None
     # supermin first makes a directory in TMPDIR, which become may have handed on from a user whose directory it is.
-    done = host.run([path, "--version"], environ={"TMPDIR": host.tmpdir}, stdin="")
+    option = _VERSION_OPTIONS.get(program, "--version")
+    done = host.run([path, option], environ={"TMPDIR": host.tmpdir}, stdin="")
     if done.rc != 0:
         said = (done.stderr.strip() or done.stdout.strip() or "it printed nothing").splitlines()[-1]
-        way_out = f"See what {path} --version says on this host, and install the package {package} again"
+        way_out = f"See what {path} {option} says on this host, and install the package {package} again"
         problems.add(BadRequestError(f"{path} does not run: it ended with exit status {done.rc}: {said}", way_out))
         return None
     found = _VERSION.search(done.stdout + done.stderr)

@@ -64,7 +64,7 @@ def customize_image(
             plan = make_plan(host, layout, request, check_mode=False)
         if plan.published is not None:
             if plan.lacking:
-                proved = prove_published(host, layout, request, plan.published, plan.lacking, stages)
+                proved = prove_published(host, layout, request, plan, plan.published, stages)
                 plan = replace(plan, newest=proved)
             return _settled(request, plan, attributes, stages)
         moment = _moment_after(plan.newest)

@@ -119,7 +119,7 @@ class Builder:
         """Add the evidence that is wanted to the record; an image that does not pass is kept, and not published."""
         evidence = Evidence()
         try:
-            Prover(self.host, self.request.checks, directory, self.stages).gather(temporary, evidence)
+            Prover(self.host, self.request.checks, self.plan.steps, directory, self.stages).gather(temporary, evidence)
         except GoldsmithError as error:
             record["stages"] = dict(self.stages.seconds)
             kept = {**record, **evidence.record}

@@ -9,18 +9,22 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..audit.model import Allowance
 from ..boot.model import FIRMWARES, BootOptions
 from ..common.errors import BadRequestError
 from ..common.size import parse_size
+from .audit import ALLOW_SPEC, parse_allow
 from .image_boot import boot_argument_spec
 
-BOOT = "boot"
+AUDIT, BOOT = "audit", "boot"
 """The evidence, as the record and the result call it."""
 
 
 def checks_argument_spec() -> dict[str, t.Any]:
     """The options of ``image_customize`` that are about checks."""
     return {
+        "audit": {"type": "bool", "default": True},
+        "audit_allow": ALLOW_SPEC,
         "boot_check": {"type": "bool", "default": False},
         "boot_options": {"type": "dict", "options": _boot_options_spec()},
     }
@@ -37,13 +41,18 @@ def _boot_options_spec() -> dict[str, t.Any]:
 class Checks:
     """The checks that a golden image has to pass."""
 
+    audit: bool
+    allow: tuple[Allowance, ...]
+    """What the audit may find."""
     boots: tuple[BootOptions, ...]
     """One for each firmware; empty where the image is not booted."""
 
     def lacking(self, record: Mapping[str, t.Any]) -> tuple[str, ...]:
         """Which evidence the record of a published image does not have."""
         booted = {boot["asked"] for boot in record.get(BOOT) or []}
-        return (BOOT,) if {boot.firmware for boot in self.boots} - booted else ()
+        lacking = [AUDIT] if self.audit and not record.get(AUDIT) else []
+        lacking += [BOOT] if {boot.firmware for boot in self.boots} - booted else []
+        return tuple(lacking)
 
 
 def checks_from(params: Mapping[str, t.Any]) -> Checks:
@@ -57,7 +66,7 @@ def checks_from(params: Mapping[str, t.Any]) -> Checks:
                 "boot_options.firmware is empty, so that the image would not be booted",
                 "Name auto, bios or uefi, or leave boot_check out",
             )
-    return Checks(boots)
+    return Checks(params["audit"], parse_allow(params["audit_allow"], "audit_allow"), boots)
 
 
 def _boot(options: Mapping[str, t.Any], firmware: str, accel: str) -> BootOptions:

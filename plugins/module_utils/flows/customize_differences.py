@@ -27,6 +27,7 @@ _SAID = {
     "engine": "engine differs",
     "max_age": "the image is older than max_age",
     "force": "force is set",
+    "audit": "it has not been audited yet",
     "boot": "it has not been booted yet",
 }
 

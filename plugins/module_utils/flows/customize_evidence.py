@@ -11,14 +11,19 @@ from dataclasses import dataclass, field
 
 from ..boot import firmware, qemu
 from ..boot.model import BootError, BootOptions
+from ..common.errors import VerificationError
 from ..common.host import Host
 from ..common.stages import Stages
+from ..recipe.model import Step
 from ..store.files import write_json
 from ..store.layers import workdir
 from ..store.layout import Layout
 from ..store.published import Published, record_path
+from .audit import audit_image
+from .audit_expected import expected_of
 from .boot import check_boot
-from .customize_checks import BOOT, Checks
+from .customize_checks import AUDIT, BOOT, Checks
+from .customize_plan import Plan
 from .customize_request import Request
 
 _FORMAT = "qcow2"
@@ -40,18 +45,34 @@ class Prover:
 
     host: Host
     checks: Checks
+    steps: Sequence[Step]
+    """What was done to it."""
     workdir: str
     """A private directory, for copies and overlays."""
     stages: Stages
 
-    def gather(self, path: str, evidence: Evidence, lacking: Sequence[str] = (BOOT,)) -> None:
+    def gather(self, path: str, evidence: Evidence, lacking: Sequence[str] = (AUDIT, BOOT)) -> None:
         """Add the evidence that is wanted and ``lacking`` of the qcow2 at ``path`` to ``evidence``.
 
         Raises a GoldsmithError at the first check that the image does not pass; what was found is in ``evidence``.
         """
+        if AUDIT in lacking and self.checks.audit:
+            self._audit(path, evidence)
         if BOOT in lacking:
             for options in self.checks.boots:
                 self._boot(path, options, evidence)
+
+    def _audit(self, path: str, evidence: Evidence) -> None:
+        expected = expected_of(self.steps, self.checks.allow)
+        with self.stages(AUDIT):
+            report = audit_image(self.host, image=path, image_format=_FORMAT, workdir=self.workdir, expected=expected)
+        evidence.record[AUDIT] = report.as_dict()
+        if report.failed:
+            evidence.texts["audit.txt"] = report.text()
+            cause, way_out = report.summary()
+            raise VerificationError(
+                cause, f"{way_out}. What is meant to be so is allowed by audit_allow", audit=report.as_dict()
+            )
 
     def _boot(self, path: str, options: BootOptions, evidence: Evidence) -> None:
         boots = evidence.record.setdefault(BOOT, [])
@@ -76,15 +97,15 @@ def preflight(host: Host, checks: Checks) -> None:
 
 
 def prove_published(
-    host: Host, layout: Layout, request: Request, image: Published, lacking: Sequence[str], stages: Stages
+    host: Host, layout: Layout, request: Request, plan: Plan, image: Published, stages: Stages
 ) -> Published:
-    """Gather the evidence that the record of a published image is ``lacking``, and add it.
+    """Gather the evidence that the record of a published image of the plan is lacking, and add it.
 
     The caller holds the lock of its name. Raises a GoldsmithError where the image does not pass; it stays as it is.
     """
     evidence = Evidence()
     with workdir(layout, request.workdir) as directory:
-        Prover(host, request.checks, directory, stages).gather(image.path, evidence, lacking)
+        Prover(host, request.checks, plan.steps, directory, stages).gather(image.path, evidence, plan.lacking)
     record = {**image.record, **evidence.record}
     write_json(record_path(image.path), record)
     return Published(image.path, record)
@@ -92,4 +113,4 @@ def prove_published(
 
 def evidence_of(record: Mapping[str, t.Any]) -> dict[str, t.Any]:
     """For the result of the module, what a record has of evidence."""
-    return {BOOT: record.get(BOOT) or []}
+    return {AUDIT: record.get(AUDIT), BOOT: record.get(BOOT) or []}

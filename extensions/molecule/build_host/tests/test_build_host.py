@@ -35,7 +35,7 @@ def test_it_is_ready(report: dict[str, t.Any]) -> None:
 
 
 def test_tools_are_installed(machine: Host, report: dict[str, t.Any]) -> None:
-    for package in ("gpgv", "guestfs-tools", "qemu-utils", "xz-utils", "zstd"):
+    for package in ("gpgv", "guestfs-tools", "qemu-utils", "xorriso", "xz-utils", "zstd"):
         assert machine.package(package).is_installed
     for tool, version in report["tools"].items():
         assert version in machine.check_output(f"{tool} --version")

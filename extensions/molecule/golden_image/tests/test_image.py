@@ -1,7 +1,10 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role made, seen from outside: the image's root mounted read-only, and the files on the build host."""
+"""What the role made, seen from outside: the image's root mounted read-only, and the files on the build host.
+
+And from inside, by SSH, in a guest that was booted from it.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ import testinfra.host
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
 
+from tests.fixtures.apt_repository import KERNEL_VERSION
 from tests.integration.mounted import mounted
 
 WORK = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "goldsmith"
@@ -27,10 +31,25 @@ KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIGdvbGRzbWl0aC1rdm0tbW9sZWN1bGUta2V5LTAwMDAx"
 Host = testinfra.host.Host
 
 
+def results() -> dict[str, t.Any]:
+    return t.cast("dict[str, t.Any]", json.loads((WORK / "results.json").read_text()))
+
+
 @pytest.fixture(scope="module")
 def result() -> dict[str, t.Any]:
-    (made,) = json.loads((WORK / "results.json").read_text())
+    (made,) = results()["images"]
     return t.cast("dict[str, t.Any]", made)
+
+
+@pytest.fixture(scope="module")
+def guest() -> Host:
+    """The image, booted."""
+    told = results()["guest"]
+    return testinfra.get_host(
+        f"ssh://{told['user']}@{told['host']}:{told['port']}",
+        ssh_identity_file=told["private_key_file"],
+        ssh_extra_args=told["ssh_common_args"],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +130,6 @@ def test_aide_waits_for_the_first_boot(image: Host) -> None:
 
 def test_kernel_and_command_line(image: Host) -> None:
     assert image.package("linux-image-virtual").is_installed
-    assert not image.package("linux-image-cloud-amd64").is_installed
     for argument in ("audit=1", "audit_backlog_limit=8192"):
         assert argument in image.file("/etc/default/grub.d/91-goldsmith-preset-compliance.cfg").content_string
 
@@ -164,3 +182,39 @@ def test_image_holds_its_record_without_its_own_digest(image: Host, result: dict
     inside = image.file(found).content_string
     assert result["base"]["digest"] in inside
     assert result["image"]["digest"] not in inside
+
+
+def test_guest_ended_its_first_boot(guest: Host) -> None:
+    assert guest.check_output("cloud-init status").strip() == "status: done"
+    assert guest.check_output("systemctl list-units --failed --plain --no-legend") == ""
+
+
+def test_guest_runs_the_services_of_presets(guest: Host) -> None:
+    for unit in ("auditd", "datadog-agent", "falcon-sensor", "prometheus-node-exporter"):
+        assert guest.service(unit).is_enabled
+        assert guest.service(unit).is_running
+
+
+def test_guest_runs_the_kernel_that_was_chosen(guest: Host) -> None:
+    command_line = guest.check_output("cat /proc/cmdline").split()
+    assert {"audit=1", "audit_backlog_limit=8192"} <= set(command_line)
+    assert f"BOOT_IMAGE=/vmlinuz-{KERNEL_VERSION}" in command_line
+
+
+def test_guest_is_a_machine_of_its_own(guest: Host, result: dict[str, t.Any]) -> None:
+    machine_id = guest.check_output("cat /etc/machine-id").strip()
+    assert len(machine_id) == 32
+    (boot,) = result["boot"]
+    assert boot["machine_id"] not in ("", machine_id)
+    keys = guest.check_output("for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -l -f $key; done")
+    assert "SHA256:" in keys
+    assert [key for key in boot["ssh_host_keys"] if key["fingerprint"] in keys] == []
+
+
+def test_guest_does_not_start_what_was_turned_off(guest: Host) -> None:
+    assert guest.check_output("systemctl is-enabled apt-daily.timer || true") == "masked"
+
+
+def test_guest_sets_what_the_presets_want(guest: Host) -> None:
+    assert guest.sysctl("kernel.randomize_va_space") == 2
+    assert guest.check_output("hostname").startswith("goldsmith-boot")

@@ -96,6 +96,7 @@ class Workshop:
             "name": "web",
             "steps": [{"run_command": {"command": command}}],
             "store": str(self.store),
+            "audit": False,  # the disk is empty
             **changed,
         }
         return {name: given.get(name, spec.get("default")) for name, spec in customize_argument_spec().items()}
