@@ -24,7 +24,7 @@ _KERNEL = re.compile(r"^(?:\[ *[0-9.]+\] )?Linux version ", re.M)
 _FIRMWARE_BEGINS = re.compile(r"^SeaBIOS \(version|^BdsDxe: loading ")
 _CLOUD_INIT_STAGE = re.compile(r"Cloud-init v\. \S+ running '([a-z:-]+)'")
 _CLOUD_INIT_END = re.compile(r"Cloud-init v\. \S+ finished at .*?Datasource DataSource(\w+)")
-_JOB = re.compile(r"A (?:start|stop) job is running for (.+?)(?: \(| *$)")
+_JOB = re.compile(r"A (?:start|stop) job is running for (.+?)(?: \(| *$)|Job (\S+?)(?:/(?:start|stop)|…\S*) running \(")
 _PANIC = re.compile(r"Kernel panic - not syncing")
 _PANIC_END = re.compile(r"---\[ end Kernel panic")
 _REGISTERS = re.compile(r"(?:Code|Hardware name): |R[A-Z0-9]{2}: |</?(?:TASK|IRQ)>|\] +\? ")
@@ -40,7 +40,7 @@ _REACHED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("kernel", re.compile(r"Linux version |^\[ *[0-9]+\.[0-9]+\] ")),
     ("initramfs", re.compile(r"^Loading, please wait|^Begin: |\(initramfs\)|dracut-|Run /init as init process")),
     ("systemd", re.compile(r"systemd\[1\]: |^Welcome to (?!GRUB)|^\[ *(?:OK|FAILED|DEPEND) *\] |^\S+ login:")),
-    ("cloud_init", re.compile(r"Cloud-init v\. ")),
+    ("cloud_init", re.compile(r"Cloud-init v\. |cloud-init\[[0-9]+\]: ")),
 )
 
 _DEAD_ENDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
@@ -63,6 +63,9 @@ _DEAD_ENDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
         "systemd could not go on, and waits in emergency mode",
     ),
 )
+_NO_SPACE = re.compile(r"cloud-init\[[0-9]+\]: .*No space left on device")
+_FULL = "the disk is full, and cloud-init cannot work"
+_FULL_WAY_OUT = "Build the image larger, put less into it, or boot it with disk_size"
 _SAID = re.compile(r"error|fail|alert|unable|cannot|not found|does not exist|no space|gave up|timed out", re.I)
 
 
@@ -74,6 +77,8 @@ class Stuck:
     reason: str
     lines: tuple[str, ...] = ()
     """What the console says of it."""
+    way_out: str = ""
+    """Where there is a better one than for the stage."""
 
 
 def clean(raw: bytes | str) -> str:
@@ -101,6 +106,8 @@ def dead_end(text: str) -> Stuck | None:
             panic = _panic(lines, number)
             return Stuck("kernel", f"the kernel panicked: {_STAMP.sub('', line).rpartition('syncing: ')[2]}", panic)
     for number, line in enumerate(lines):
+        if _NO_SPACE.search(line):
+            return Stuck("cloud_init", _FULL, _complaints(lines), _FULL_WAY_OUT)
         for stage, pattern, reason in _DEAD_ENDS:
             if pattern.search(line):
                 mode = "rescue" if "rescue mode" in line else "emergency"
@@ -122,7 +129,7 @@ def hung(text: str) -> Stuck:
 
 def _reason(stage: str, lines: list[str]) -> str:
     text = "\n".join(lines)
-    job = [found[1] for found in map(_JOB.search, lines) if found]
+    job = [found[1] or found[2] for found in map(_JOB.search, lines) if found]
     if stage == "firmware":
         return "nothing came from the firmware" if not lines else "the firmware did not start a boot loader"
     if stage == "boot_loader":
@@ -156,7 +163,7 @@ def _panic(lines: list[str], number: int) -> tuple[str, ...]:
 
 def _complaints(lines: list[str]) -> tuple[str, ...]:
     """The last lines that sound like a cause."""
-    return tuple([line.strip() for line in lines if _SAID.search(line)][-10:])
+    return tuple(list(dict.fromkeys(line.strip() for line in lines if _SAID.search(line)))[-10:])
 
 
 def _since_last_start(lines: list[str]) -> list[str]:

@@ -39,7 +39,10 @@ qemu=$!
 flock "$directory/owner" sh -c '[ -e "$1/kept" ] || kill "$2"' sh "$directory" "$qemu" 8>&- &
 watcher=$!
 trap 'kill "$qemu"' TERM INT HUP
-while kill -0 "$qemu" 2>/dev/null; do wait "$qemu"; done
+while kill -0 "$qemu" 2>/dev/null; do
+    wait "$qemu"
+    echo $? >"$directory/status"
+done
 kill "$watcher" 2>/dev/null
 exec 8>&-
 exec flock "$directory/owner" flock --nonblock "$directory/alive" rm -rf -- "$directory"
@@ -76,10 +79,13 @@ def keep(place: Place) -> None:
 
 
 def said(place: Place) -> str:
-    """What QEMU printed: errors, where it failed."""
-    text = place.read(place.said).decode("utf-8", "replace").strip()
-    # What timeout, setpriv and the shell say of QEMU's end is no news.
-    return "\n".join(line for line in text.splitlines() if "terminating on signal" not in line)
+    """What QEMU printed: errors, where it failed, and who ended it."""
+    return place.read(place.said).decode("utf-8", "replace").strip()
+
+
+def powered_off(place: Place) -> bool:
+    """Whether it was the guest that ended QEMU."""
+    return place.read(place.status).strip() == b"0" and "terminating on signal" not in said(place)
 
 
 def _signal(place: Place) -> None:

@@ -32,6 +32,8 @@ class Place:
         """There where the guest is to outlive the process that booted it."""
         self.pid = self.file("pid")
         """Of the supervisor."""
+        self.status = self.file("status")
+        """QEMU's exit status."""
         self.supervisor = self.file("supervise")
         self.said = self.file("qemu.log")
         """What QEMU printed."""

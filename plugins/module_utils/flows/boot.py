@@ -200,7 +200,7 @@ def _no_report(prepared: _Prepared, options: BootOptions, watched: Watched) -> B
         said = "".join(f"\n{line.rstrip('.')}" for line in watched.stuck.lines)
         return BootError(
             f"{image} {what}: {watched.stuck.reason}",
-            _WAYS_OUT[watched.stuck.stage] + (f". The console said:{said}" if said else ""),
+            (watched.stuck.way_out or _WAYS_OUT[watched.stuck.stage]) + (f". The console said:{said}" if said else ""),
             stage=watched.stuck.stage,
             console=watched.console,
         )
@@ -210,7 +210,7 @@ def _no_report(prepared: _Prepared, options: BootOptions, watched: Watched) -> B
             f"QEMU could not start a guest with {image}: {said or 'it printed nothing'}",
             "Where this is about memory give less of it by memory; where it is about KVM set accel: tcg",
         )
-    powered_off = "Power down" in watched.console or "System halted" in watched.console
+    powered_off = machine.powered_off(prepared.place)
     reason = "the guest powered itself off" if powered_off else "QEMU was ended from outside"
     return BootError(
         f"{image} did not come to the end of its boot: {reason}{f' ({said})' if said else ''}",

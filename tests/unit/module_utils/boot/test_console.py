@@ -55,10 +55,15 @@ EMERGENCY = (
 )
 LOCKED = f"{SYSTEMD}\r\nCannot open access to console, the root account is locked.\r\nSee sulogin(8)\r\n"
 JOB = f"{SYSTEMD}[\x1b[0m\x1b[0;31m*     \x1b[0m] A start job is running for Wait for Ne\x1b[0m (25s / 2min)\r"
+UNIT_JOB = (
+    f"{SYSTEMD}\x1bM\r\x1b[K[ \x1b[0;31m*  \x1b[0m] Job systemd-networkd-wait-online.se…tart running (2min 12s)\r"
+)
 INIT = f"{SYSTEMD}[   56.4] cloud-init[300]: Cloud-init v. 22.4.2 running 'init-local' at Mon, 23 Nov 2026 02:36:00\r\n"
 FINAL = (
     f"{INIT}[   96.8] cloud-init[527]: Cloud-init v. 22.4.2 running 'modules:final' at Mon, 23 Nov 2026 02:37:48\r\n"
 )
+FULL = f"{SYSTEMD}[  149.08] cloud-init[207]: OSError: [Errno 28] No space left on device: '/var/lib/cloud'\r\n"
+CRASHED = f"{SYSTEMD}[  149.08] cloud-init[207]: ModuleNotFoundError: No module named 'yaml'\r\n"
 ENDED = (
     "[   99.9] cloud-init[527]: Cloud-init v. 22.4.2 finished at Mon, 23 Nov 2026. Datasource DataSource{}.  Up 99\r\n"
 )
@@ -77,6 +82,7 @@ ENDED = (
         (INITRAMFS, "initramfs", "the initramfs gave up, and waits at its emergency shell"),
         (EMERGENCY, "systemd", "systemd could not go on, and waits in emergency mode"),
         (LOCKED, "systemd", "systemd could not go on, and waits in emergency mode"),
+        (FULL, "cloud_init", "the disk is full, and cloud-init cannot work"),
         (KERNEL * 4, "systemd", "the guest reboots again and again"),
     ],
 )
@@ -103,6 +109,8 @@ def test_what_may_still_go_on(console: str) -> None:
         (f"{KERNEL}Begin: Mounting root file system ...", "initramfs", "did not find or mount the root file system"),
         (SYSTEMD, "systemd", "systemd started, and cloud-init never ran"),
         (JOB, "systemd", "systemd started, and still waits for Wait for Ne, and cloud-init never ran"),
+        (UNIT_JOB, "systemd", "still waits for systemd-networkd-wait-online.se, and cloud-init never ran"),
+        (CRASHED, "cloud_init", "cloud-init did not come further than its stage init-local"),
         (INIT, "cloud_init", "cloud-init did not come further than its stage init-local"),
         (FINAL, "cloud_init", "cloud-init did not come further than its stage modules:final"),
         (FINAL + ENDED.format("None"), "cloud_init", "cloud-init found no datasource"),
