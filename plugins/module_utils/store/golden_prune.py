@@ -17,7 +17,8 @@ class Built(t.Protocol):
     """An image of which it is known when it was built."""
 
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """Of its file."""
 
     @property
     def created(self) -> str:
