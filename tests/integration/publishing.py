@@ -71,7 +71,8 @@ class Foundry:
         _create(temporary)
         path = golden.path(serial, sha256(temporary))
         record = self.record(Path(path), name, temporary, days=days)
-        return Path(keep_failed(golden, str(temporary), path, record, "a log\n", {"console.log": "panic\n"}))
+        found = {"console.log": "panic\n"}
+        return Path(keep_failed(golden, str(temporary), path, record, "a log\n", found, is_held=_by_nobody))
 
     def record(self, path: Path, name: str, image: Path, *, days: float, base_digest: str = "") -> dict[str, t.Any]:
         digest = sha256(image)
@@ -134,3 +135,7 @@ def _create(path: Path) -> None:
         argument for at, byte in enumerate(os.urandom(8)) for argument in ("-c", f"write -P {byte} {at * 64}k 64k")
     ]
     subprocess.run(["qemu-io", "-f", "qcow2", *writes, path], check=True, stdout=subprocess.DEVNULL)
+
+
+def _by_nobody(_path: str) -> bool:
+    return False

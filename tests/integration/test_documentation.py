@@ -146,9 +146,9 @@ def test_the_role_s_options_and_its_defaults_agree() -> None:
 def test_the_role_passes_on_every_key_of_an_entry() -> None:
     internals = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
     keys = internals["__golden_image_defaults"]
-    tasks = (ROLE / "tasks" / "image.yml").read_text()
+    tasks = "".join((ROLE / "tasks" / name).read_text() for name in ("image.yml", "derived.yml"))
     assert {key: f"{{{{ golden_image_{key} }}}}" for key in keys} == keys
-    assert [key for key in keys if f"__golden_image.{key} " not in tasks] == []
+    assert [key for key in keys if not re.search(rf"__golden_image\.{key}\b", tasks)] == []
 
 
 def messages() -> list[str]:

@@ -63,7 +63,7 @@ def test_argument_specs_have_the_role_s_defaults() -> None:
 @pytest.mark.parametrize(
     ("images", "said"),
     [
-        ([{"relaese": "noble"}], "golden_image_images has unknown keys: relaese. Known are: arch, checksum,"),
+        ([{"relaese": "noble"}], "golden_image_images has unknown keys: relaese. Known are: arch, audit,"),
         (["noble"], "golden_image_images"),
         ([{"name": "a"}, {"name": "b"}, {"name": "a"}], "entries that would replace each other's image: "),
         ([{}, {"size": "20G"}], "golden/noble-server, "),
@@ -197,17 +197,40 @@ def test_check_mode_of_all_presets(variables: dict[str, t.Any], tmp_path: Path) 
 
 
 def test_steps_of_presets_come_first_and_in_order(variables: dict[str, t.Any]) -> None:
-    images = [{"presets": ["kernel", "base"]}, {"name": "b", "presets": ["base"], "steps": []}, {"name": "c"}]
+    images = [
+        {"presets": ["kernel", "base"]},
+        {"name": "b", "presets": ["base"], "steps": []},
+        {"name": "c"},
+        {"name": "d", "generalise": False},
+        {"name": "e", "steps": [{"generalise": {"keep": ["logs"]}}]},
+    ]
     planned = play({**variables, "golden_image_images": images}, "--check", "--diff")
     plans = [
         result["steps"] for task, result in zip(planned.tasks, planned.results) if task.endswith(" : Customise it")
     ]
     base = ["packages", "disable_unattended_upgrades"]
     assert [[step["step"] for step in steps] for steps in plans] == [
-        ["kernel", "kernel", "kernel_cmdline", *base, "hostname"],
-        base,
+        ["kernel", "kernel", "kernel_cmdline", *base, "hostname", "generalise"],
+        [*base, "generalise"],
+        ["hostname", "generalise"],
         ["hostname"],
+        ["generalise"],
     ]
+
+
+def test_check_mode_tells_what_would_lie_beside_an_image(variables: dict[str, t.Any], tmp_path: Path) -> None:
+    images = [
+        {"formats": [{"format": "vmdk"}, {"format": "raw", "suffix": "img"}], "sbom": ["spdx", "cyclonedx"]},
+        {"name": "b", "sbom": []},
+    ]
+    planned = play({**variables, "golden_image_images": images}, "--check", "--diff")
+    role = "goldsmith.kvm.golden_image : "
+    assert [name.removeprefix(role) for name in planned.changed if "Fetch" not in name] == [
+        *("Customise it", "Write it in other formats", "Write its bills of materials", "Customise it"),
+    ]
+    (converted,) = (result for result in planned.results if "outputs" in result)
+    assert [Path(output["dest"]).suffix for output in converted["outputs"]] == [".vmdk", ".img"]
+    assert list(tmp_path.glob("[sgo]*")) == []
 
 
 @pytest.fixture(name="site")
@@ -243,6 +266,7 @@ def test_presets_of_a_user_s_own_role(variables: dict[str, t.Any], site: Path) -
         "write",
         "hostname",
         "hostname",
+        "generalise",
     ]
     assert "welcome, {{ braces }}" in planned.output
 

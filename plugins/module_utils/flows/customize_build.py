@@ -33,6 +33,7 @@ from .customize_evidence import Evidence, Prover, preflight
 from .customize_payloads import adopt_sent, changed_since, host_paths, with_secret_lines
 from .customize_plan import Plan
 from .customize_request import Request
+from .held import held_files
 
 RECORD_SCHEMA = 1
 
@@ -123,12 +124,17 @@ class Builder:
         except GoldsmithError as error:
             record["stages"] = dict(self.stages.seconds)
             kept = {**record, **evidence.record}
-            failed = keep_failed(self.request.golden, temporary, self.path, kept, log, evidence.texts)
+            failed = keep_failed(self.request.golden, temporary, self.path, kept, log, evidence.texts, self._is_held)
             told = f"The image is not published; it is kept as {failed}, with what was found beside it"
             error.way_out = f"{error.way_out}. {told}" if error.way_out else told
             error.details["failed_image"] = failed
             raise
         record.update(evidence.record)
+
+    def _is_held(self, path: str) -> bool:
+        """Whether a domain uses an image, or that cannot be told."""
+        held = held_files(self.host, self.layout)
+        return bool(held.unknown) or os.path.realpath(path) in held.by_path
 
     def _record(self) -> dict[str, t.Any]:
         """What is known before the launch, and stands in the image as well."""

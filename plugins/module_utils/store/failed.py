@@ -4,15 +4,16 @@
 """Images that were built and did not pass their checks: kept for inspection under a name that says so.
 
 ``<name>-<serial>-<fingerprint>.failed.qcow2``, with its record and log beside it as a published image has them, and
-with what the checks found. Of each name there is one, that of the last build.
+with what the checks found. Of each name there is one, that of the last build, but for those that somebody uses.
 """
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from ..common.age import now
 from ..common.errors import StoreError
 from .files import refusal, remove_file, sync_directory, write_json, write_text
 from .golden import Golden
@@ -34,15 +35,24 @@ def beside(failed: str, ending: str) -> str:
 
 
 def keep_failed(
-    golden: Golden, temporary: str, path: str, record: Mapping[str, object], log: str, found: Mapping[str, str]
+    golden: Golden,
+    temporary: str,
+    path: str,
+    record: Mapping[str, object],
+    log: str,
+    found: Mapping[str, str],
+    is_held: Callable[[str], bool],
 ) -> str:
     """Keep the unfinished image ``temporary``, which would have been published at ``path``; returns its new path.
 
     :arg found: texts by the endings of their files' names, such as ``console.log``.
+    :arg is_held: whether somebody uses an image, so that it has to stay.
     """
     failed = failed_path(path)
     try:
-        forget_failed(golden)
+        forget_failed(golden, is_held)
+        if os.path.lexists(failed):
+            failed = failed_path(golden.rebuilt_path(path, now()))
         os.chmod(temporary, _MODE)
         for ending, text in found.items():
             write_text(beside(failed, ending), text)
@@ -55,11 +65,11 @@ def keep_failed(
     return failed
 
 
-def forget_failed(golden: Golden) -> None:
-    """Remove the failed image of this name, and what lies beside it."""
+def forget_failed(golden: Golden, is_held: Callable[[str], bool]) -> None:
+    """Remove the failed images of this name that nobody uses, and what lies beside them."""
     for record in glob.glob(os.path.join(glob.escape(golden.directory), f"{glob.escape(golden.name)}-*{_FAILED}.json")):
         failed = record[: -len(".json")]
-        if _is_own(golden, failed):
+        if _is_own(golden, failed) and not is_held(failed):
             others = set(glob.glob(f"{glob.escape(failed[: -len(_SUFFIX)])}.*")) - {record}
             # The record says whose they are, so it goes last.
             for path in [*sorted(others), record]:

@@ -30,12 +30,16 @@ def record(name: str) -> dict[str, t.Any]:
     }
 
 
-def keep(directory: Path, name: str, serial: str) -> str:
+def nobody(path: str) -> bool:
+    return False
+
+
+def keep(directory: Path, name: str, serial: str, is_held: t.Callable[[str], bool] = nobody) -> str:
     golden = Golden(str(directory), name)
     temporary = directory / f".{name}.tmp"
     temporary.write_text(serial)
     path = golden.path(serial, PRINT)
-    return keep_failed(golden, str(temporary), path, record(name), "log\n", {"console.log": "panic\n"})
+    return keep_failed(golden, str(temporary), path, record(name), "log\n", {"console.log": "panic\n"}, is_held)
 
 
 def names(directory: Path) -> list[str]:
@@ -58,7 +62,7 @@ def test_one_of_each_name_is_kept(tmp_path: Path) -> None:
     keep(tmp_path, "web-db", "1")
     keep(tmp_path, "web", "2")
     assert {name.partition(".failed.")[0] for name in names(tmp_path)} == {"web-2-abababab", "web-db-1-abababab"}
-    forget_failed(Golden(str(tmp_path), "web"))
+    forget_failed(Golden(str(tmp_path), "web"), nobody)
     assert {name.partition(".failed.")[0] for name in names(tmp_path)} == {"web-db-1-abababab"}
 
 
@@ -67,7 +71,7 @@ def test_what_is_published_and_what_is_somebody_else_s_stays(tmp_path: Path) -> 
     for name in others:
         (tmp_path / name).write_text("{}")
     keep(tmp_path, "web", "1")
-    forget_failed(Golden(str(tmp_path), "web"))
+    forget_failed(Golden(str(tmp_path), "web"), nobody)
     assert names(tmp_path) == sorted(others)
 
 
@@ -81,4 +85,13 @@ def test_it_is_no_image_of_the_fingerprint(tmp_path: Path) -> None:
 def test_a_directory_that_went_away(tmp_path: Path) -> None:
     golden = Golden(str(tmp_path / "gone"), "web")
     with pytest.raises(StoreError):
-        keep_failed(golden, str(tmp_path / "x"), golden.path("1", PRINT), record("web"), "", {})
+        keep_failed(golden, str(tmp_path / "x"), golden.path("1", PRINT), record("web"), "", {}, nobody)
+
+
+def test_one_that_is_used_stays(tmp_path: Path) -> None:
+    first = keep(tmp_path, "web", "1")
+    second = keep(tmp_path, "web", "1", lambda path: path == first)
+    assert Path(first).exists() and Path(f"{first}.json").exists()
+    assert second != first and second.endswith("z.failed.qcow2")
+    third = keep(tmp_path, "web", "1")
+    assert sorted(tmp_path.glob("*.failed.qcow2")) == [Path(third)]
