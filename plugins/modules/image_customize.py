@@ -1626,8 +1626,14 @@ options:
                 list and no record, and are masked in the output. They are there for this
                 step alone.
               - What is run has to take care itself that it leaves none of them in the
-                image.
+                image, and the audit of the image looks for them, unless O(steps[].run_command.in_image)
+                says that they belong there.
             type: dict
+          in_image:
+            description:
+              - Whether the values of O(steps[].run_command.secrets) may stay in the image.
+            type: bool
+            default: false
           timeout:
             description:
               - Seconds that it may take, within the time for the whole build.
@@ -1674,8 +1680,14 @@ options:
                 list and no record, and are masked in the output. They are there for this
                 step alone.
               - What is run has to take care itself that it leaves none of them in the
-                image.
+                image, and the audit of the image looks for them, unless O(steps[].run.in_image)
+                says that they belong there.
             type: dict
+          in_image:
+            description:
+              - Whether the values of O(steps[].run.secrets) may stay in the image.
+            type: bool
+            default: false
           timeout:
             description:
               - Seconds that it may take, within the time for the whole build.

@@ -71,14 +71,18 @@ def _literally(path: str) -> str:
 
 def _secrets(steps: Sequence[Step]) -> Iterator[Secret]:
     """The secrets that must not be in the image: not those that are, as a whole or in part, in what is declared."""
-    declared = [text for step in steps for option, dummy, text in _values(step) if option in _IN_IMAGE]
+    declared = [text for step in steps for option, dummy, text in _values(step) if _is_declared(step, option)]
     told: set[str] = set()
     for step in steps:
         for option, key, text in _values(step):
-            if option in _IN_IMAGE or text in told or any(text.strip() in other for other in declared):
+            if _is_declared(step, option) or text in told or any(text.strip() in other for other in declared):
                 continue
             told.add(text)
             yield Secret(f"{'.'.join(filter(None, (option, key)))} of step {step.label}", text)
+
+
+def _is_declared(step: Step, option: str) -> bool:
+    return option in _IN_IMAGE or bool(step.options.get("in_image"))
 
 
 def _values(step: Step) -> Iterator[tuple[str, str, str]]:

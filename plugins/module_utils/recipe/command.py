@@ -41,8 +41,14 @@ COMMAND_OPTIONS: Mapping[str, Mapping[str, t.Any]] = {
             Further environment variables, whose values stand in no log, no argument list and no record, and are masked
             in the output. They are there for this step alone.
 
-            What is run has to take care itself that it leaves none of them in the image.
+            What is run has to take care itself that it leaves none of them in the image, and the audit of the image
+            looks for them, unless O(in_image) says that they belong there.
         """,
+    },
+    "in_image": {
+        "type": "bool",
+        "default": False,
+        "description": "Whether the values of O(secrets) may stay in the image.",
     },
     "timeout": {
         "type": "int",

@@ -70,6 +70,7 @@ def test_secrets() -> None:
     found = expected(
         {"run_command": {"command": "x", "secrets": {"TOKEN": "a-token", "LICENCE": "a-licence", "EMPTY": ""}}},
         {"user": {"name": "one", "password": "of one"}},
+        {"run_command": {"command": "x", "secrets": {"ID": "an-id"}, "in_image": True}},
         {"password": {"user": "two", "password": "of one"}},
         {"password": {"user": "three", "password_hash": HASH}},
         {"write": {"dest": "/etc/x", "secret_content": "licence=a-licence\n", "in_image": True}},
