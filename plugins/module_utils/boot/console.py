@@ -66,6 +66,8 @@ _DEAD_ENDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
 _NO_SPACE = re.compile(r"cloud-init\[[0-9]+\]: .*No space left on device")
 _FULL = "the disk is full, and cloud-init cannot work"
 _FULL_WAY_OUT = "Build the image larger, put less into it, or boot it with disk_size"
+_NO_DATASOURCE = "cloud-init found no datasource"
+_DATASOURCE_WAY_OUT = "Let the image's datasource_list have NoCloud, or leave it out"
 _SAID = re.compile(r"error|fail|alert|unable|cannot|not found|does not exist|no space|gave up|timed out", re.I)
 
 
@@ -112,6 +114,9 @@ def dead_end(text: str) -> Stuck | None:
             if pattern.search(line):
                 mode = "rescue" if "rescue mode" in line else "emergency"
                 return Stuck(stage, reason.format(mode), _complaints(lines[max(0, number - 40) : number + 1]))
+    ended = _CLOUD_INIT_END.search(text)
+    if ended and ended[1] == "None":
+        return Stuck("cloud_init", _NO_DATASOURCE, (), _DATASOURCE_WAY_OUT)
     if len(_KERNEL.findall(text)) >= _REBOOTS:
         return Stuck("systemd", "the guest reboots again and again")
     return None
@@ -141,10 +146,7 @@ def _reason(stage: str, lines: list[str]) -> str:
     if stage == "systemd":
         waits = f", and still waits for {job[-1]}" if job else ""
         return f"systemd started{waits}, and cloud-init never ran"
-    ended = _CLOUD_INIT_END.search(text)
-    if ended and ended[1] == "None":
-        return "cloud-init found no datasource: does the image's datasource_list lack NoCloud?"
-    if ended:
+    if _CLOUD_INIT_END.search(text):
         return "cloud-init has ended, and did not start the report of the boot check"
     stages = _CLOUD_INIT_STAGE.findall(text)
     waits = f", while systemd waits for {job[-1]}" if job else ""

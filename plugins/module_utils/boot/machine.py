@@ -36,7 +36,7 @@ echo $$ >"$directory/pid"
 # QEMU has descriptor 8 too: as long as either runs, the lock is held.
 setpriv --pdeathsig TERM timeout --kill-after=5 "$seconds" setpriv --pdeathsig KILL "$@" &
 qemu=$!
-flock "$directory/owner" sh -c '[ -e "$1/kept" ] || kill "$2"' sh "$directory" "$qemu" 8>&- &
+flock --shared "$directory/owner" sh -c '[ -e "$1/kept" ] || kill "$2"' sh "$directory" "$qemu" 8>&- &
 watcher=$!
 trap 'kill "$qemu"' TERM INT HUP
 while kill -0 "$qemu" 2>/dev/null; do
@@ -45,14 +45,13 @@ while kill -0 "$qemu" 2>/dev/null; do
 done
 kill "$watcher" 2>/dev/null
 exec 8>&-
-exec flock "$directory/owner" flock --nonblock "$directory/alive" rm -rf -- "$directory"
+exec flock --shared "$directory/owner" flock --nonblock "$directory/alive" rm -rf -- "$directory"
 """
 
 
 def start(host: Host, place: Place, argv: Sequence[str], lifetime: float) -> None:
     """Start QEMU by its argument list, for at most ``lifetime`` seconds. It may fail right after that."""
-    for program in ("setsid", "flock", "setpriv"):
-        host.require(program, "util-linux")
+    host.require("setpriv", "util-linux")
     place.write(place.supervisor, _SUPERVISE)
     place.write(place.pid, "")
     host.run(["sh", place.supervisor, "start", place.directory, str(int(lifetime)), *argv]).checked()

@@ -17,8 +17,15 @@ import tempfile
 from collections.abc import Iterator
 
 from ..common.errors import StoreError
+from ..common.host import Host
 
 PREFIX = "boot-"
+
+_GUARD = """\
+exec setsid --fork flock --shared "$1/owner" \\
+    sh -c '[ -e "$1/kept" ] || flock "$1/alive" rm -rf -- "$1"' sh "$1" </dev/null >/dev/null 2>&1
+"""
+"""Deletes the directory when its owner and what runs in it are gone. All that wait for the owner share its lock."""
 
 
 class Place:
@@ -34,6 +41,7 @@ class Place:
         """Of the supervisor."""
         self.status = self.file("status")
         """QEMU's exit status."""
+        self.guard = self.file("guard")
         self.supervisor = self.file("supervise")
         self.said = self.file("qemu.log")
         """What QEMU printed."""
@@ -74,11 +82,13 @@ class Place:
 
 
 @contextlib.contextmanager
-def claimed(parent: str) -> Iterator[Place]:
+def claimed(host: Host, parent: str) -> Iterator[Place]:
     """Make a directory in ``parent``, for this user alone, and hold it; what was abandoned there is deleted.
 
-    At the end it is deleted, unless the guest in it is to be kept. Raises StoreError.
+    At the end it is deleted, also when this process is killed, unless the guest in it is to be kept. Raises StoreError.
     """
+    for program in ("setsid", "flock"):
+        host.require(program, "util-linux")
     try:
         with _held(parent, os.O_RDONLY | os.O_DIRECTORY):
             sweep(parent)
@@ -88,6 +98,8 @@ def claimed(parent: str) -> Iterator[Place]:
     except OSError as error:
         raise refusal(error.filename or parent, error) from error
     try:
+        place.write(place.guard, _GUARD)
+        host.run(["sh", place.guard, place.directory]).checked()
         yield place
     finally:
         if not os.path.exists(place.kept):

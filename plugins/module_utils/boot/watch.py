@@ -35,19 +35,20 @@ class Watched:
 def watch(place: Place, began: float, timeout: float) -> Watched:
     """Watch a guest that was started at ``began`` (``time.monotonic()``) for at most ``timeout`` seconds since then."""
     firmware_seconds: float | None = None
-    text, length = "", 0
+    text, length, stuck = "", 0, dead_end("")
     while True:
         alive = place.is_alive()  # asked first: what it wrote before its end is read below
         now = time.monotonic()
         raw = place.read(place.console)
         if len(raw) != length:
             text, length = clean(raw), len(raw)
+            stuck = dead_end(text)
         report = complete(place.read(place.report).decode("utf-8", "replace"))
         if firmware_seconds is None and loader_began(text):
             firmware_seconds = now - began
         if report is not None:
             return Watched(text, report=report, firmware_seconds=firmware_seconds, seconds=now - began)
-        if dead_end(text) is not None:
+        if stuck is not None:
             time.sleep(_LAST_WORDS)
             text = clean(place.read(place.console))
             return Watched(text, stuck=dead_end(text), seconds=now - began)

@@ -24,8 +24,8 @@ from ..store.files import write_text
 
 _PORT_TAKEN = "Could not set up host forwarding rule"
 _PORT_TRIES = 5
-_SSH_SECONDS = 60
-LIFETIME = 120
+_SSH_SECONDS = 120
+LIFETIME = 180
 """Seconds that QEMU may outlive the time-out: to log in, and to be ended."""
 _SEE = "See the last lines of the console, which the result has under console"
 _WAYS_OUT = {
@@ -80,7 +80,7 @@ def booted(
     """
     program = host.require(qemu.PROGRAM, qemu.PACKAGE)
     accelerator = choose_accel(host, options.accel)
-    with place.claimed(workdir) as here:
+    with place.claimed(host, workdir) as here:
         prepared = _prepare(host, here, program, accelerator, image, image_format, options)
         try:
             yield _boot(host, prepared, options, options.timeout + LIFETIME + lifetime)
@@ -132,7 +132,7 @@ def _prepare(
 
 
 def _boot(host: Host, prepared: _Prepared, options: BootOptions, lifetime: float) -> Guest:
-    began, port, watched = _started(host, prepared, options, lifetime)
+    port, watched = _started(host, prepared, options, lifetime)
     if watched.report is None:
         raise _no_report(prepared, options, watched)
     found = evidence.read_report(watched.report)
@@ -140,8 +140,7 @@ def _boot(host: Host, prepared: _Prepared, options: BootOptions, lifetime: float
     user = found.logins[0] if found.logins and found.sshd and options.ssh else None
     ssh.write_known_hosts(prepared.credentials.known_hosts, port, found.host_keys)
     if user is not None and found.address is not None:
-        patience = max(_SSH_SECONDS, began + options.timeout - time.monotonic())
-        refusal = ssh.refusal(host, prepared.credentials, port, user, found.machine_id, patience)
+        refusal = ssh.refusal(host, prepared.credentials, port, user, found.machine_id, _SSH_SECONDS)
         if refusal:
             problems.append(
                 judgement.Problem(
@@ -162,7 +161,7 @@ def _boot(host: Host, prepared: _Prepared, options: BootOptions, lifetime: float
     return Guest(prepared.place, boot, port, prepared.credentials)
 
 
-def _started(host: Host, prepared: _Prepared, options: BootOptions, lifetime: float) -> tuple[float, int, Watched]:
+def _started(host: Host, prepared: _Prepared, options: BootOptions, lifetime: float) -> tuple[int, Watched]:
     """Start QEMU and watch it; another port is taken where a free one was not free any more."""
     here = prepared.place
     if options.ssh_port is not None:
@@ -189,7 +188,7 @@ def _started(host: Host, prepared: _Prepared, options: BootOptions, lifetime: fl
             raise _taken(options.ssh_port)
         if not lost or tried == _PORT_TRIES - 1:
             break
-    return began, port, watched
+    return port, watched
 
 
 def _no_report(prepared: _Prepared, options: BootOptions, watched: Watched) -> BootError | CommandError:

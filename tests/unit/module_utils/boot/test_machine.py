@@ -54,7 +54,7 @@ def program(place: Place) -> list[str]:
 
 def test_a_machine_ends_with_the_claim(tmp_path: Path, mark: str) -> None:
     host = LocalHost(str(tmp_path))
-    with claimed(f"{tmp_path}/boots") as place:
+    with claimed(host, f"{tmp_path}/boots") as place:
         assert os.stat(place.directory).st_mode & 0o777 == 0o700
         machine.start(host, place, program(place), 60)
         assert place.is_alive()
@@ -66,9 +66,28 @@ def test_a_machine_ends_with_the_claim(tmp_path: Path, mark: str) -> None:
     until(lambda: sleepers(mark) == [])
 
 
+def prepare(directory: str) -> None:
+    """A process that is killed before it has started anything."""
+    with claimed(LocalHost(directory), directory) as place:
+        place.write(place.seed, "secret")
+        (Path(directory).parent / "ready").touch()
+        time.sleep(60)
+
+
+def test_a_process_that_is_killed_early_leaves_no_directory(tmp_path: Path, mark: str) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=prepare, args=(f"{tmp_path}/boots",))
+    process.start()
+    until((tmp_path / "ready").exists)
+    assert len(os.listdir(tmp_path / "boots")) == 1
+    process.kill()
+    process.join()
+    until(lambda: os.listdir(tmp_path / "boots") == [])
+    until(lambda: sleepers(mark) == [])
+
+
 def work(directory: str, keep: bool, lifetime: int) -> None:
     """A process that boots, and then is killed."""
-    with claimed(directory) as place:
+    with claimed(LocalHost(directory), directory) as place:
         machine.start(LocalHost(directory), place, program(place), lifetime)
         if keep:
             machine.keep(place)
@@ -130,7 +149,7 @@ def test_a_supervisor_that_is_killed_takes_qemu_along(tmp_path: Path, mark: str)
 
 
 def test_a_program_that_fails_at_once(tmp_path: Path, mark: str) -> None:
-    with claimed(f"{tmp_path}/boots") as place:
+    with claimed(LocalHost(str(tmp_path)), f"{tmp_path}/boots") as place:
         machine.start(LocalHost(str(tmp_path)), place, ["sh", "-c", "echo no such option >&2; exit 1"], 60)
         until(lambda: not place.is_alive())
         assert machine.said(place) == "no such option"
@@ -145,7 +164,7 @@ def test_a_program_that_fails_at_once(tmp_path: Path, mark: str) -> None:
 
 
 def test_a_stranger_with_the_number_of_the_supervisor_is_left_alone(tmp_path: Path, mark: str) -> None:
-    with claimed(f"{tmp_path}/boots") as place, subprocess.Popen(["sleep", "60"]) as stranger:
+    with claimed(LocalHost(str(tmp_path)), f"{tmp_path}/boots") as place, subprocess.Popen(["sleep", "60"]) as stranger:
         machine.start(LocalHost(str(tmp_path)), place, program(place), 60)
         real = place.read(place.pid).decode()
         place.write(place.pid, f"{stranger.pid}\n")
@@ -158,5 +177,7 @@ def test_a_stranger_with_the_number_of_the_supervisor_is_left_alone(tmp_path: Pa
 
 
 def test_a_directory_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"/missing cannot be written: No such file"), claimed(f"{tmp_path}/missing"):
+    host = LocalHost(str(tmp_path))
+    missing = f"{tmp_path}/missing"
+    with pytest.raises(StoreError, match=r"/missing cannot be written: No such file"), claimed(host, missing):
         pass

@@ -1,0 +1,263 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""image_boot with real guests. A boot to cloud-init's end takes one to two minutes here, so there are two of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.goldsmith.kvm.tests.fixtures import base_image
+
+from .mounted import mounted
+from .plays import Result, run_tasks
+
+pytestmark = pytest.mark.slow
+
+MODULE = "goldsmith.kvm.image_boot"
+SECONDS = 1200
+"""For a boot on a busy machine."""
+ED25519 = "AAAAC3NzaC1lZDI1NTE5"
+
+
+def base() -> Path:
+    return next(image.path for image in reversed(base_image.ensure()) if image.lineage == "server")
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def processes(directory: str | Path) -> list[str]:
+    """What runs with something in this directory among its arguments."""
+    found = subprocess.run(
+        ["pgrep", "--list-full", "--full", "--", str(directory)], capture_output=True, text=True, check=False
+    )
+    return found.stdout.splitlines()
+
+
+def boot_image(*options: str, **arguments: t.Any) -> Result:
+    """What the module returns, also when it fails."""
+    (result,) = run_tasks([{MODULE: arguments}], *options, ignore_errors=True)
+    return result
+
+
+class Kept:
+    """A guest that was kept running."""
+
+    def __init__(self, directory: Path) -> None:
+        self.image = directory / "noble.qcow2"
+        self.image.symlink_to(base())
+        self.store = directory / "store"
+        self.console_log = directory / "console.txt"
+        self.before = sha256(self.image)
+        self.arguments: dict[str, t.Any] = {
+            "image": str(self.image),
+            "keep_running": True,
+            "store": str(self.store),
+            "accel": "tcg",
+            "timeout": SECONDS,
+            "disk_size": "8G",
+            "user_data": {"write_files": [{"path": "/etc/wish", "content": "hunter2-of-the-seed\n"}]},
+            "console_log": str(self.console_log),
+        }
+        self.foreseen = boot_image("--check", **self.arguments)
+        self.result = boot_image(**self.arguments)
+
+    def run(self, *options: str, **changed: t.Any) -> Result:
+        return boot_image(*options, **{**self.arguments, **changed})
+
+    def ssh(self, command: str) -> str:
+        guest = self.result["guest"]
+        argv = [
+            "ssh",
+            *shlex.split(guest["ssh_common_args"]),
+            "-i",
+            guest["private_key_file"],
+            "-p",
+            str(guest["port"]),
+        ]
+        argv += [f"{guest['user']}@{guest['host']}", "--", command]
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(name="kept", scope="module")
+def fixture_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    kept = Kept(tmp_path_factory.mktemp("kept"))
+    yield kept
+    boot_image(name="noble", state="absent", store=str(kept.store))
+
+
+def test_check_mode_foresaw_it(kept: Kept) -> None:
+    assert not kept.result.get("failed"), kept.result
+    assert kept.foreseen["changed"] and kept.result["changed"]
+    assert kept.foreseen["guest"] is None
+    assert kept.foreseen["image"] == kept.result["image"] == str(base())
+
+
+def test_the_evidence(kept: Kept) -> None:
+    boot = kept.result["boot"]
+    assert (boot["firmware"], boot["accel"], boot["user"]) == ("bios", "tcg", "ubuntu")
+    assert boot["cloud_init"] == {
+        "status": "done",
+        "stage": None,
+        "datasource": "NoCloud",
+        "errors": [],
+        "recoverable_errors": [],
+    }
+    assert (boot["failed_units"], boot["unfinished_jobs"]) == ([], [])
+    seconds = boot["seconds"]
+    assert seconds["initrd"] is None
+    parts = [seconds[name] for name in ("firmware", "loader", "kernel", "userspace")]
+    assert all(part > 0 for part in parts)
+    assert sum(parts) == pytest.approx(seconds["total"], abs=0.01)
+    # Debian's kernel writes to the serial console a second or two after its start, at the latest.
+    assert seconds["firmware"] + seconds["loader"] < seconds["total"] / 2
+
+
+def test_what_the_guest_says_of_itself_is_true(kept: Kept) -> None:
+    boot = kept.result["boot"]
+    asked = (
+        "uname -r; cat /etc/machine-id; hostname -I | cut -d ' ' -f 1; df -B1 --output=size /; cat /etc/wish; nproc; "
+    )
+    lines = kept.ssh(f"{asked} systemctl show --property UserspaceTimestampMonotonic --value").split()
+    kernel, machine_id, address, dummy, size, wish, cpus, userspace = lines
+    assert (boot["kernel"], boot["machine_id"], boot["address"]) == (kernel, machine_id, address)
+    assert boot["disk"]["size"] == int(size) > 7 * 10**9
+    assert 0 < boot["disk"]["free"] < int(size)
+    assert (wish, cpus) == ("hunter2-of-the-seed", "2")
+    assert boot["seconds"]["kernel"] == pytest.approx(int(userspace) / 1e6, abs=0.01)
+    said = kept.ssh("for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done")
+    assert sorted(key["fingerprint"] for key in boot["ssh_host_keys"]) == sorted(re.findall(r"SHA256:\S+", said))
+
+
+def test_the_guest_has_no_network_but_its_own(kept: Kept) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        tried = kept.ssh(f"timeout 5 bash -c 'exec 3<>/dev/tcp/10.0.2.2/{port}' 2>&1 || echo refused")
+    assert "refused" in tried
+    guest = kept.result["guest"]
+    listeners = subprocess.run(["ss", "-Hltn"], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line.split()[3] for line in listeners if line.split()[3].endswith(f":{guest['port']}")] == [
+        f"127.0.0.1:{guest['port']}"
+    ]
+
+
+def test_no_secret_is_an_argument_or_in_a_file_for_others(kept: Kept) -> None:
+    guest = kept.result["guest"]
+    running = processes(guest["directory"])
+    assert any("qemu-system" in line for line in running)
+    assert "hunter2" not in "".join(running) + json.dumps(kept.result)
+    assert os.stat(guest["directory"]).st_mode & 0o077 == 0
+    assert os.stat(kept.console_log).st_mode & 0o077 == 0
+    state = next(path for path in (kept.store / "boots").iterdir() if path.suffix == ".json")
+    assert "hunter2" not in state.read_text()
+
+
+def test_the_console_is_kept_as_text(kept: Kept) -> None:
+    text = kept.console_log.read_text()
+    assert "SeaBIOS" in text and "Linux version" in text and "Cloud-init v." in text
+    assert "\x1b" not in text
+
+
+def test_a_second_run_changes_nothing(kept: Kept) -> None:
+    for again in (kept.run(), kept.run("--check"), kept.run(console_log=None)):
+        assert not again["changed"]
+        assert (again["boot"], again["guest"]) == (kept.result["boot"], kept.result["guest"])
+
+
+def test_other_options_would_replace_it(kept: Kept) -> None:
+    other = kept.run("--check", cpus=1)
+    assert other["changed"] and other["guest"] is None
+    assert kept.ssh("true") == ""
+
+
+def test_other_boots_leave_it_alone(kept: Kept, tmp_path: Path) -> None:
+    """Each boot deletes what was abandoned in the store."""
+    blank = tmp_path / "blank.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", blank, "16M"], check=True)
+    failed = boot_image(image=str(blank), store=str(kept.store), accel="tcg", name="noble")
+    assert failed["stage"] == "firmware"
+    assert kept.ssh("echo here") == "here\n"
+
+
+def test_zz_it_ends(kept: Kept) -> None:
+    directory = kept.result["guest"]["directory"]
+    ending = {"name": "noble", "state": "absent", "store": str(kept.store)}
+    foreseen = boot_image("--check", **ending)
+    assert foreseen["changed"] and os.path.isdir(directory)
+    first, second = run_tasks([{MODULE: ending}, {MODULE: ending}], "--diff")
+    assert first["changed"] and not second["changed"]
+    assert first["diff"] == {"before": {"guest": "running"}, "after": {"guest": "absent"}}
+    assert processes(directory) == []
+    assert os.listdir(kept.store / "boots") == []
+    assert sha256(kept.image) == kept.before
+
+
+NOT_YAML = "#cloud-config\nruncmd: [echo hello\nbad: : yaml\n"
+NOBODY_S_CARD = {
+    "version": 2,
+    "ethernets": {"nic": {"match": {"macaddress": "52:54:00:00:00:01"}, "dhcp4": True, "optional": True}},
+}
+BROKEN = """\
+[Unit]
+Description=Broken
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'echo the licence is missing; exit 3'
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def test_all_that_can_go_wrong_is_told_without_sshd_and_network(tmp_path: Path) -> None:
+    """By UEFI: a unit that fails, no sshd, user data that is no YAML, a network that never comes."""
+    image = tmp_path / "faulty.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base(), image], check=True)
+    with mounted(image, writable=True) as root:
+        (root / "usr/sbin/sshd").unlink()
+        units = root / "etc/systemd/system"
+        (units / "ssh.service").symlink_to("/dev/null")
+        (units / "broken.service").write_text(BROKEN)
+        (units / "multi-user.target.wants").mkdir(exist_ok=True)
+        (units / "multi-user.target.wants/broken.service").symlink_to("/etc/systemd/system/broken.service")
+    whole = tmp_path / "whole.qcow2"
+    subprocess.run(["qemu-img", "convert", "-O", "qcow2", image, whole], check=True)
+    before = sha256(whole)
+    failed = boot_image(
+        image=str(whole),
+        firmware="uefi",
+        store=str(tmp_path / "store"),
+        accel="tcg",
+        timeout=SECONDS,
+        user_data=NOT_YAML,
+        network_config=NOBODY_S_CARD,
+        console_log=str(tmp_path / "console.txt"),
+    )
+    assert failed["failed"] and failed["stage"] == "cloud_init"
+    for part in (
+        f"{whole} booted, but cloud-init did not understand its configuration and went on without it: Failed loading",
+        "broken.service (the licence is missing)",
+        "no network interface got an address",
+    ):
+        assert part in failed["msg"], failed["msg"]
+    boot = failed["boot"]
+    assert (boot["firmware"], boot["user"], boot["address"]) == ("uefi", None, None)
+    assert {"name": "broken.service", "line": "the licence is missing"} in boot["failed_units"]
+    assert boot["cloud_init"]["datasource"] == "NoCloud"
+    assert any(ED25519 in line or "Cloud-init v." in line for line in failed["console"])
+    assert "BdsDxe: starting" in (tmp_path / "console.txt").read_text()
+    assert os.listdir(tmp_path / "store" / "boots") == []
+    assert processes(tmp_path / "store") == []
+    assert sha256(whole) == before
