@@ -9,13 +9,20 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.goldsmith.kvm.plugins.module_utils.audit.model import Secret
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import BootOptions
 from ansible_collections.goldsmith.kvm.plugins.module_utils.disk import qemu_img
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.audit import audit_image
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.audit_expected import expected_of
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.boot import check_boot
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.generalise_scripts import GROUPS
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.model import all_operations
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.parse import parse_steps
@@ -41,6 +48,9 @@ OF_THE_BASE = (
     "var/lib/cloud/data/instance-id",
 )
 SCATTER = """\
+echo "{\\"token\\": \\"$TOKEN\\"}" | base64 >/srv/token
+sync
+rm /srv/token
 mkdir /srv/scattered
 for number in $(seq 400); do
     i=0
@@ -51,7 +61,8 @@ for number in $(seq 2 2 400); do rm /srv/scattered/$number; done
 for number in $(seq 1 2 400); do echo kept >/srv/scattered/$number; done
 sync
 """.replace("@FREED@", FREED.decode())
-"""Files of one block each; every second one is deleted, so that free and used blocks alternate."""
+"""A file with a secret, and files of one block each, of which every second one is deleted, so that free and used blocks
+alternate."""
 
 
 @pytest.fixture(name="chroot")
@@ -120,6 +131,15 @@ def test_the_machine_id_is_an_empty_file(chroot: Chroot, before: str) -> None:
     assert stat.S_IMODE(machine_id.stat().st_mode) == (0o644 if before == "uninitialized" else 0o444)
 
 
+STEPS = parse_steps(
+    [
+        {"run_command": {"command": SCATTER, "network": False, "secrets": {"TOKEN": "token/of the build"}}},
+        {"user": {"name": "ops", "authorized_keys": [KEY], "password": "of the recipe"}},
+        {"generalise": {}},
+    ]
+)
+
+
 @pytest.fixture(name="built", scope="module")
 def fixture_built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """A base that was a machine once, with an identity of its own."""
@@ -133,15 +153,8 @@ def fixture_built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         for path in OF_THE_BASE:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text("of the base\n")
-    steps = parse_steps(
-        [
-            {"run_command": {"command": SCATTER, "network": False}},
-            {"user": {"name": "ops", "authorized_keys": [KEY]}},
-            {"generalise": {}},
-        ]
-    )
-    operations = all_operations(steps, {step.index: {} for step in steps})
-    return build_steps(base, directory / "work", *operations, fine=trims(steps))
+    operations = all_operations(STEPS, {step.index: {} for step in STEPS})
+    return build_steps(base, directory / "work", *operations, fine=trims(STEPS))
 
 
 def test_the_engine_leaves_no_identity(built: Built) -> None:
@@ -155,8 +168,24 @@ def test_the_engine_leaves_no_identity(built: Built) -> None:
         assert os.readlink(root / "etc/resolv.conf") == "../run/systemd/resolve/stub-resolv.conf"
 
 
-def test_free_blocks_hold_nothing(built: Built, tmp_path: Path) -> None:
-    raw = tmp_path / "raw"
+def test_the_audit_finds_nothing(built: Built, tmp_path: Path) -> None:
+    expected = expected_of(STEPS)
+    assert [secret.text for secret in expected.secrets] == ["token/of the build", "of the recipe"]
+    # Not only the secrets: nothing at all of what was deleted.
+    expected = replace(expected, secrets=(*expected.secrets, Secret("freed", FREED.decode())))
     host = LocalHost(str(tmp_path))
-    host.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(built.disk), str(raw)]).checked()
-    assert (FREED in raw.read_bytes()) is False
+    report = audit_image(host, image=str(built.disk), image_format="qcow2", workdir=str(tmp_path), expected=expected)
+    assert {line.rule.name: line.status for line in report.lines if line.status != "passed"} == {}, report.text()
+
+
+def test_clones_are_machines_of_their_own(built: Built, tmp_path: Path) -> None:
+    """Each has a network of its own here, which gives all the same address."""
+    host = LocalHost(str(tmp_path))
+    boots = [
+        check_boot(host, image=str(built.disk), format="qcow2", workdir=str(tmp_path), options=BootOptions())
+        for dummy in range(2)
+    ]
+    ids = {boot.machine_id for boot in boots}
+    assert len(ids) == 2 and all(re.fullmatch("[0-9a-f]{32}", found) for found in ids)
+    first, second = ({key.fingerprint for key in boot.ssh_host_keys} for boot in boots)
+    assert first and second and not first & second
