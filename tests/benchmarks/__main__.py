@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.tools.paths import RUN
 
-from . import customize, fetch, image_info
+from . import convert, customize, fetch, image_info
 from .measure import Comparison, render
 
 
@@ -31,6 +31,7 @@ def main() -> None:
         rows = [
             *fetch.benchmarks(directory / "fetch", options.size, options.rounds),
             *customize.benchmarks(directory / "customize", options.rounds),
+            *convert.benchmarks(directory / "convert", options.rounds),
             *image_info.benchmarks(directory / "image_info", options.rounds),
         ]
     finally:

@@ -39,7 +39,9 @@ class Converting:
 
     def start(self, *outputs: dict[str, t.Any], **options: t.Any) -> subprocess.Popen[str]:
         """Run the module itself in a process of its own, which prints its result as JSON."""
-        arguments = json.dumps({"ANSIBLE_MODULE_ARGS": self._options(outputs, **options)})
+        # A module that is killed leaves its temporary directory.
+        scratch = {"_ansible_remote_tmp": self.host.tmpdir}
+        arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {**self._options(outputs, **options), **scratch}})
         process = subprocess.Popen(
             [sys.executable, "-m", "ansible_collections.goldsmith.kvm.plugins.modules.image_convert"],
             env={**environment(), "PYTHONPATH": str(COLLECTIONS)},
