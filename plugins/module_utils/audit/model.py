@@ -20,7 +20,8 @@ class Entry(t.Protocol):
     """What lstat(2) says of a name in the image."""
 
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """From the root of the image, absolute."""
 
     @property
     def type(self) -> str:
@@ -31,7 +32,8 @@ class Entry(t.Protocol):
         """Permissions, without the bits of the type."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Bytes."""
 
     @property
     def target(self) -> str | None:
