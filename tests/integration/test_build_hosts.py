@@ -68,6 +68,7 @@ class Controller:
             "golden_image_dest_dir": str(built / "golden"),
             "golden_image_presets": [],
             "golden_image_boot_check": False,
+            "golden_image_generalise": False,
             "golden_image_steps": STEPS,
             "ansible_python_interpreter": "/usr/bin/python3",
         }

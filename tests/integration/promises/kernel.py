@@ -14,8 +14,6 @@ def steps(place: Place) -> list[dict[str, t.Any]]:
     source = {"uris": [place.apt_url], "suites": ["stable"], "components": ["main"]}
     return [
         {"apt_repository": {"name": "promise-kernel", **source, "key_src": str(place.keys.apt.armored)}},
-        # As cloud images have it: there is no screen.
-        {"write": {"dest": "/etc/default/grub.d/60-promise.cfg", "content": "GRUB_TERMINAL=console\n"}},
         {"kernel": {"package": "linux-goldsmith", "hold": True}},
         {"apt_repository": {"name": "promise-kernel", "state": "absent"}},
     ]
