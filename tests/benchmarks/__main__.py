@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.tools.paths import RUN
 
-from . import convert, customize, fetch, image_info
+from . import boots, convert, customize, fetch, image_info
 from .measure import Comparison, render
 
 
@@ -33,6 +33,7 @@ def main() -> None:
             *customize.benchmarks(directory / "customize", options.rounds),
             *convert.benchmarks(directory / "convert", options.rounds),
             *image_info.benchmarks(directory / "image_info", options.rounds),
+            *boots.benchmarks(directory / "boots", options.rounds),
         ]
     finally:
         shutil.rmtree(directory, ignore_errors=True)
