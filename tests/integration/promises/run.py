@@ -27,6 +27,7 @@ def steps(place: Place) -> list[dict[str, t.Any]]:
                 "chdir": DIRECTORY,
                 "environment": {"PLAIN": "it's $HOME"},
                 "secrets": {"TOKEN": "two\nlines: `id`"},
+                "in_image": True,
                 "network": False,
             }
         },

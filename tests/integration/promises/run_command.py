@@ -14,7 +14,7 @@ SECRET = 'it\'s "not" $TOLD `id`\nö'
 
 
 def steps(place: Place) -> list[dict[str, t.Any]]:
-    variables = {"environment": {"PLAIN": ODD, "NUMBER": 14.2}, "secrets": {"TOKEN": SECRET}}
+    variables = {"environment": {"PLAIN": ODD, "NUMBER": 14.2}, "secrets": {"TOKEN": SECRET}, "in_image": True}
     return [
         {
             "run_command": {
