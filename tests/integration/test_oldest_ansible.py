@@ -47,6 +47,7 @@ def fixture_variables(reader: Reader, built_example: Example) -> dict[str, t.Any
         "golden_image_presets": [],
         "golden_image_generalise": False,
         "golden_image_boot_check": False,
+        "golden_image_sbom": [],
     }
 
 
