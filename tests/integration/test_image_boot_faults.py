@@ -327,7 +327,7 @@ def test_without_uefi_firmware(tmp_path: Path) -> None:
     [
         ({}, "image is missing"),
         ({"image": "/missing.qcow2"}, "the image /missing.qcow2 cannot be read: No such file or directory"),
-        ({"memory": "16M"}, "memory is 16M. Give at least 128M"),
+        ({"memory": "16M"}, "memory is 16 MiB. Give at least 128M"),
         ({"memory": "much"}, "memory is 'much', which is not a size"),
         ({"cpus": 0}, "cpus is 0. Give a number from 1 on"),
         ({"timeout": 1}, "timeout is 1. Give a number from 10 on"),

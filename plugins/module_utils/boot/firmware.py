@@ -62,16 +62,21 @@ def read_head(host: Host, image: str, image_format: str, directory: str) -> byte
 
 def prepare(directory: str, ovmf: str = OVMF_DIRECTORY) -> Uefi:
     """Firmware with variables of its own, which are put into ``directory``. Raises BadRequestError without OVMF."""
-    for code, variables in _PAIRS:
-        sources = os.path.join(ovmf, code), os.path.join(ovmf, variables)
-        if not all(os.path.isfile(source) for source in sources):
-            continue
-        copy = os.path.join(directory, "variables.fd")
-        try:
-            shutil.copyfile(sources[1], copy)
-        except OSError as error:
-            raise StoreError(f"{error.filename} cannot be copied: {error.strerror}", "Free some space") from error
-        return Uefi(sources[0], copy)
+    code, variables = find(ovmf)
+    copy = os.path.join(directory, "variables.fd")
+    try:
+        shutil.copyfile(variables, copy)
+    except OSError as error:
+        raise StoreError(f"{error.filename} cannot be copied: {error.strerror}", "Free some space") from error
+    return Uefi(code, copy)
+
+
+def find(ovmf: str = OVMF_DIRECTORY) -> tuple[str, str]:
+    """OVMF's code and variables. Raises BadRequestError without them."""
+    for pair in _PAIRS:
+        code, variables = (os.path.join(ovmf, name) for name in pair)
+        if os.path.isfile(code) and os.path.isfile(variables):
+            return code, variables
     raise BadRequestError(
         f"UEFI firmware is missing: {ovmf} has no {_PAIRS[0][0]} with {_PAIRS[0][1]}",
         f"Install the package {PACKAGE}, or boot with firmware: bios",

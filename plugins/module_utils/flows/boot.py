@@ -7,35 +7,42 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import secrets
 import socket
 import time
+import typing as t
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..boot import console, evidence, firmware, guest_report, judgement, machine, place, qemu, seed, seed_iso, ssh
-from ..boot.model import Boot, BootError, BootOptions, Seconds
+from ..boot.model import Boot, BootError, BootOptions
 from ..boot.watch import Watched, watch
-from ..common.errors import BadRequestError, CommandError
+from ..common.errors import BadRequestError
 from ..common.host import Host
+from ..common.size import format_size
 from ..disk import qemu_img
 from ..engine import accel
 from ..store.files import write_text
+from .boot_outcome import no_report, outcome
 
 _PORT_TAKEN = "Could not set up host forwarding rule"
 _PORT_TRIES = 5
 _SSH_SECONDS = 120
 LIFETIME = 180
 """Seconds that QEMU may outlive the time-out: to log in, and to be ended."""
-_SEE = "See the last lines of the console, which the result has under console"
-_WAYS_OUT = {
-    "firmware": "Put a boot loader into the image, or choose the other firmware by the option firmware",
-    "boot_loader": "Repair it in the image by update-grub or grub-install",
-    "kernel": "Look at the kernel's arguments in the image, at root= and init= first",
-    "initramfs": "Look at root= among the kernel's arguments, and at what update-initramfs puts in",
-    "systemd": "Look at /etc/fstab and at the units that the console names, or raise timeout",
-    "cloud_init": "Look at what it waits for, or raise timeout",
-}
+_LEAST_MEMORY = 128 * 1024**2
+_LEAST_TIMEOUT = 10
+_ARCHITECTURE, _MACHINE = "amd64", "x86_64"
+"""What can be booted, as Debian and as the kernel call it."""
+_PROGRAMS = (
+    (qemu.PROGRAM, qemu.PACKAGE),
+    ("qemu-img", qemu_img.PACKAGE),
+    ("xorriso", seed_iso.PACKAGE),
+    ("ssh-keygen", ssh.PACKAGE),
+    ("ssh", ssh.PACKAGE),
+    *((program, "util-linux") for program in ("setsid", "flock", "setpriv")),
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,41 @@ def booted(
                 machine.stop(here)
 
 
+def preflight(host: Host, options: BootOptions, *, architecture: str = _ARCHITECTURE, prefix: str = "") -> None:
+    """Refuse what can be known not to boot before anything is done for it. Raises a GoldsmithError.
+
+    ``architecture`` is the image's, as Debian calls it; ``prefix`` stands before the names of options in messages.
+    """
+    if architecture != _ARCHITECTURE:
+        raise BadRequestError(
+            f"boot checks are for amd64, and the image is for {architecture}", "Boot it elsewhere, without this check"
+        )
+    if platform.machine() != _MACHINE:
+        raise BadRequestError(
+            f"boot checks are for amd64, and this host is {platform.machine()}", "Run them on a host that is amd64"
+        )
+    if options.memory < _LEAST_MEMORY:
+        raise BadRequestError(
+            f"{prefix}memory is {format_size(options.memory)}", "Give at least 128M; cloud images need 512M or more"
+        )
+    for name, value, least in (("cpus", options.cpus, 1), ("timeout", options.timeout, _LEAST_TIMEOUT)):
+        if value < least:
+            raise BadRequestError(f"{prefix}{name} is {value}", f"Give a number from {least} on")
+    if options.ssh_port is not None and not 0 < options.ssh_port < 65536:
+        raise BadRequestError(
+            f"{prefix}ssh_port is {options.ssh_port}", "Give a number from 1 to 65535, or leave it out"
+        )
+    seed.seed_from(_asked(options), "goldsmith-boot")
+    if options.console_log is not None:
+        _require_log(options.console_log)
+    for program, package in _PROGRAMS:
+        host.require(program, package)
+    if options.firmware == "uefi":
+        firmware.find()
+    if options.accel == "kvm":
+        choose_accel(host, options.accel)
+
+
 def choose_accel(host: Host, wanted: str) -> str:
     """``kvm`` or ``tcg``, for ``auto``, ``kvm`` or ``tcg``; warns where KVM does not work."""
     if wanted == "tcg":
@@ -123,18 +165,35 @@ def _prepare(
     credentials = ssh.Credentials(here.directory)
     key = ssh.make_key(host, credentials.key_file)
     own = {"local-hostname": "goldsmith-boot", "public-keys": [key]}
-    asked = {"user_data": options.user_data, "network_config": options.network_config, "meta_data": own}
     # The guest tells what it is waiting for, if it still can, before the time is over.
     limit = int(max(options.timeout - 45, options.timeout * 0.6))
-    content = seed.seed_from(asked, f"goldsmith-boot-{secrets.token_hex(4)}")
+    content = seed.seed_from({**_asked(options), "meta_data": own}, f"goldsmith-boot-{secrets.token_hex(4)}")
     seed_iso.write_iso(host, replace(content, vendor_data=guest_report.vendor_data(key, limit)), here.seed)
     return _Prepared(here, image, credentials, accelerator, uefi, program)
+
+
+def _asked(options: BootOptions) -> dict[str, t.Any]:
+    return {"user_data": options.user_data, "network_config": options.network_config}
+
+
+def _require_log(path: str) -> None:
+    """See that the console's log can be written at the end."""
+    directory = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(directory):
+        raise BadRequestError(f"the directory of console_log {path} does not exist", "Make it before")
+    if os.path.isdir(path):
+        raise BadRequestError(f"console_log {path} is a directory", "Name a file in it")
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise BadRequestError(
+            f"console_log {path} cannot be written: this user may not write its directory",
+            "Use become, or choose another directory",
+        )
 
 
 def _boot(host: Host, prepared: _Prepared, options: BootOptions, lifetime: float) -> Guest:
     port, watched = _started(host, prepared, options, lifetime)
     if watched.report is None:
-        raise _no_report(prepared, options, watched)
+        raise no_report(prepared.image, prepared.place, watched, options.timeout)
     found = evidence.read_report(watched.report)
     problems = judgement.problems(found, options)
     user = found.logins[0] if found.logins and found.sshd and options.ssh else None
@@ -149,7 +208,13 @@ def _boot(host: Host, prepared: _Prepared, options: BootOptions, lifetime: float
                     "Look at the firewall and at sshd's configuration in the image, or set ssh: false",
                 )
             )
-    boot = _result(prepared, found, watched, user)
+    boot = outcome(
+        found,
+        watched,
+        firmware="bios" if prepared.uefi is None else "uefi",
+        accel=prepared.accel,
+        user=user,
+    )
     if problems:
         raise BootError(
             f"{prepared.image} booted, but {'; '.join(problem.problem for problem in problems)}",
@@ -189,73 +254,6 @@ def _started(host: Host, prepared: _Prepared, options: BootOptions, lifetime: fl
         if not lost or tried == _PORT_TRIES - 1:
             break
     return port, watched
-
-
-def _no_report(prepared: _Prepared, options: BootOptions, watched: Watched) -> BootError | CommandError:
-    image = prepared.image
-    if watched.stuck is not None:
-        over = watched.seconds > options.timeout
-        what = f"did not boot within {options.timeout} seconds" if over else "does not boot"
-        said = "".join(f"\n{line.rstrip('.')}" for line in watched.stuck.lines)
-        return BootError(
-            f"{image} {what}: {watched.stuck.reason}",
-            (watched.stuck.way_out or _WAYS_OUT[watched.stuck.stage]) + (f". The console said:{said}" if said else ""),
-            stage=watched.stuck.stage,
-            console=watched.console,
-        )
-    said = machine.said(prepared.place)
-    if not watched.console:
-        return CommandError(
-            f"QEMU could not start a guest with {image}: {said or 'it printed nothing'}",
-            "Where this is about memory give less of it by memory; where it is about KVM set accel: tcg",
-        )
-    powered_off = machine.powered_off(prepared.place)
-    reason = "the guest powered itself off" if powered_off else "QEMU was ended from outside"
-    return BootError(
-        f"{image} did not come to the end of its boot: {reason}{f' ({said})' if said else ''}",
-        _SEE if powered_off else "See who ended it: somebody else, or the kernel, because memory ran out",
-        stage=console.hung(watched.console).stage,
-        console=watched.console,
-    )
-
-
-def _result(prepared: _Prepared, found: evidence.Evidence, watched: Watched, user: str | None) -> Boot:
-    return Boot(
-        firmware="bios" if prepared.uefi is None else "uefi",
-        accel=prepared.accel,
-        seconds=_seconds(found, watched),
-        cloud_init=found.cloud_init,
-        failed_units=found.failed_units,
-        unfinished_jobs=found.unfinished_jobs,
-        kernel=found.kernel,
-        machine_id=found.machine_id,
-        address=found.address,
-        ssh_host_keys=found.host_keys,
-        user=user,
-        disk=found.disk,
-    )
-
-
-def _seconds(found: evidence.Evidence, watched: Watched) -> Seconds:
-    """QEMU's start and the kernel's are seen from outside, the rest is systemd's."""
-    kernel_at = None if found.uptime is None else max(0.0, watched.seconds - found.uptime)
-    firmware_end = watched.firmware_seconds
-    if kernel_at is not None and firmware_end is not None:
-        firmware_end = min(firmware_end, kernel_at)
-    first = found.initrd_at or found.userspace_at
-    finished = found.finished_at
-
-    def between(begin: float | None, end: float | None) -> float | None:
-        return None if begin is None or end is None else round(end - begin, 3)
-
-    return Seconds(
-        firmware=between(0.0, firmware_end),
-        loader=between(firmware_end, kernel_at),
-        kernel=between(0.0, first),
-        initrd=between(found.initrd_at, found.userspace_at),
-        userspace=between(found.userspace_at, finished),
-        total=None if kernel_at is None or finished is None else round(kernel_at + finished, 3),
-    )
 
 
 def _free_port() -> int:

@@ -26,10 +26,9 @@ from ..common.size import parse_size
 from ..disk import qemu_img
 from ..store.files import identity_of, read_json, refusal, remove_file, write_json
 from ..store.layout import DEFAULT_ROOT, Layout
-from .boot import LIFETIME, Guest, booted
+from .boot import LIFETIME, Guest, booted, preflight
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_LEAST_MEMORY = 128 * 1024**2
 
 
 def boot_argument_spec() -> dict[str, t.Any]:
@@ -74,6 +73,7 @@ def manage_boot(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> di
     _require_growing(options, info)
     if params["keep_running"]:
         return _kept(host, params, options, info, layout, name, check_mode)
+    preflight(host, options)
     if check_mode:
         return {"changed": False, "image": image, "boot": None, "guest": None}
     _make(boots)
@@ -98,12 +98,16 @@ def _kept(
     wanted = _digest(options, info.path, params["max_lifetime"])
     if check_mode:
         known = _running(boots, name)
-        return _answer(known, changed=False) if known and known["request"] == wanted else _announced(info.path, known)
+        if known is not None and known["request"] == wanted:
+            return _answer(known, changed=False)
+        preflight(host, options)
+        return _announced(info.path, known)
     _make(boots, layout.locks)
     with layout.lock(f"boot:{name}"):
         known = _running(boots, name)
         if known is not None and known["request"] == wanted:
             return _answer(known, changed=False)
+        preflight(host, options)
         if known is not None:
             _end(Place(known["guest"]["directory"]))
         state = _state_file(boots, name)
@@ -190,29 +194,18 @@ def _access(guest: Guest) -> dict[str, t.Any]:
 
 
 def _options(params: Mapping[str, t.Any]) -> BootOptions:
-    memory = parse_size(params["memory"], "memory")
-    if memory < _LEAST_MEMORY:
-        raise BadRequestError(f"memory is {params['memory']}", "Give at least 128M; cloud images need 512M or more")
-    for option, least in (("cpus", 1), ("timeout", 10)):
-        if params[option] < least:
-            raise BadRequestError(f"{option} is {params[option]}", f"Give a number from {least} on")
-    port = params["ssh_port"]
-    if port is not None and not 0 < port < 65536:
-        raise BadRequestError(f"ssh_port is {port}", "Give a number from 1 to 65535, or leave it out")
     console_log = params["console_log"]
-    if console_log is not None and not os.path.isdir(os.path.dirname(os.path.abspath(console_log))):
-        raise BadRequestError(f"the directory of console_log {console_log} does not exist", "Make it before")
     return BootOptions(
         firmware=params["firmware"],
         accel=params["accel"],
-        memory=memory,
+        memory=parse_size(params["memory"], "memory"),
         cpus=params["cpus"],
         timeout=params["timeout"],
         disk_size=None if params["disk_size"] is None else parse_size(params["disk_size"], "disk_size"),
         user_data=params["user_data"],
         network_config=params["network_config"],
         ssh=params["ssh"],
-        ssh_port=port,
+        ssh_port=params["ssh_port"],
         allow_failed_units=tuple(params["allow_failed_units"]),
         allow_cloud_init_errors=params["allow_cloud_init_errors"],
         console_log=None if console_log is None else os.path.abspath(console_log),

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import platform
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot import firmware
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import BootOptions
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError, MissingProgramError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import accel
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.boot import preflight
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
+from ansible_collections.goldsmith.kvm.tests.unit.small_tmpfs import small_tmpfs
+
+
+class BareHost(LocalHost):
+    """Has every program but one."""
+
+    lacks = ""
+
+    def which(self, program: str) -> str | None:
+        return None if program == self.lacks else f"/usr/bin/{program}"
+
+
+@pytest.fixture(name="bare")
+def fixture_bare(tmp_path: Path) -> BareHost:
+    return BareHost(str(tmp_path))
+
+
+def test_a_boot_that_may_be(bare: BareHost, tmp_path: Path) -> None:
+    preflight(bare, BootOptions(accel="tcg", user_data={"runcmd": ["id"]}, console_log=str(tmp_path / "log")))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"memory": 16 * 1024**2}, "boot_options.memory is 16 MiB. Give at least 128M"),
+        ({"cpus": 0}, "boot_options.cpus is 0. Give a number from 1 on"),
+        ({"timeout": 9}, "boot_options.timeout is 9. Give a number from 10 on"),
+        ({"ssh_port": 70000}, "boot_options.ssh_port is 70000. Give a number from 1 to 65535"),
+        ({"user_data": "runcmd: []\n"}, "user_data does not begin with a line that tells cloud-init what it is"),
+        ({"network_config": {"ethernets": {}}}, "network_config has no version"),
+        ({"console_log": "/missing/log"}, "the directory of console_log /missing/log does not exist"),
+        ({"console_log": "/tmp"}, "console_log /tmp is a directory"),
+    ],
+)
+def test_options_that_cannot_be(bare: BareHost, options: dict[str, t.Any], message: str) -> None:
+    with pytest.raises(BadRequestError) as refused:
+        preflight(bare, BootOptions(**options), prefix="boot_options.")
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("program", "package"),
+    [
+        ("qemu-system-x86_64", "qemu-system-x86"),
+        ("qemu-img", "qemu-utils"),
+        ("xorriso", "xorriso"),
+        ("ssh-keygen", "openssh-client"),
+        ("ssh", "openssh-client"),
+        ("setsid", "util-linux"),
+        ("flock", "util-linux"),
+        ("setpriv", "util-linux"),
+    ],
+)
+def test_programs_that_are_missing(bare: BareHost, program: str, package: str) -> None:
+    bare.lacks = program
+    with pytest.raises(MissingProgramError, match=f"the program {program} .* Install the package {package}"):
+        preflight(bare, BootOptions())
+
+
+def test_firmware_and_kvm_that_are_missing(bare: BareHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A default argument is looked up once, when the module is read.
+    monkeypatch.setattr(firmware.find, "__defaults__", (str(tmp_path),))
+    with pytest.raises(BadRequestError, match=f"UEFI firmware is missing: {tmp_path} has no"):
+        preflight(bare, BootOptions(firmware="uefi"))
+    missing = str(tmp_path / "kvm")
+    monkeypatch.setattr(accel.probe, "__defaults__", (missing,))
+    with pytest.raises(BadRequestError, match=f"accel: kvm was asked for, but {missing} is missing"):
+        preflight(bare, BootOptions(accel="kvm"))
+
+
+def test_other_architectures(bare: BareHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadRequestError, match="boot checks are for amd64, and the image is for arm64"):
+        preflight(bare, BootOptions(), architecture="arm64")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    with pytest.raises(BadRequestError, match="boot checks are for amd64, and this host is aarch64"):
+        preflight(bare, BootOptions())
+
+
+def test_a_log_in_a_directory_that_cannot_be_written(bare: BareHost, tmp_path: Path) -> None:
+    with small_tmpfs(tmp_path / "logs", "1m") as logs:
+        subprocess.run(["mount", "-o", "remount,ro", logs], check=True)
+        with pytest.raises(BadRequestError, match=r"console_log .* cannot be written: this user may not write its dir"):
+            preflight(bare, BootOptions(console_log=str(logs / "console.txt")))
