@@ -18,6 +18,9 @@ _SET_DEFAULT = re.compile(r"set\s+default=(?P<value>.*)")
 _VARIABLE = re.compile(r"\$\{?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}?")
 _ID = ("--id", "$menuentry_id_option")
 _LINUX = ("linux", "linux16", "linuxefi")
+_BRANCHES = ("if", "elif", "else", "fi", "fi;")
+_INITRD_FAILED = re.compile(r'if \[ "?\$\{?initrdfail\}?"? = "?1"? \] ?; ?then')
+"""Ubuntu's question, with GRUB_FORCE_PARTUUID, whether the last boot without an initial RAM disk failed."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,30 @@ class _Open:
     kernel: str = ""
     arguments: str = ""
     entries: list[Entry] = field(default_factory=list)
+    branches: list[bool | None] = field(default_factory=list)
+    """Of each ``if`` around the line that is read, whether this branch is taken; None where that is not known."""
+
+    def boot(self, kernel: str, arguments: str) -> None:
+        """What is said first counts, except in a branch that is not taken."""
+        if not self.kernel and False not in self.branches:
+            self.kernel, self.arguments = kernel, arguments
+
+    def branch(self, line: str, words: Sequence[str], initrd_failed: bool) -> None:
+        """Follow ``if``, ``elif``, ``else`` and ``fi``, of which a line may have several."""
+        bare = [word.rstrip(";") for word in words]
+        deeper = bare.count("if") - bare.count("fi")
+        if deeper > 0:
+            self.branches += [initrd_failed if _INITRD_FAILED.fullmatch(line) else None] * deeper
+        elif deeper < 0:
+            del self.branches[deeper:]
+        elif bare[0] in ("elif", "else") and self.branches:
+            taken = self.branches[-1]
+            self.branches[-1] = None if taken is None or bare[0] == "elif" else not taken
 
 
-def parse_menu(text: str) -> Menu:
-    """What grub.cfg says. Raises nothing: what is not understood is left out."""
+def parse_menu(text: str, environment: Mapping[str, str]) -> Menu:
+    """What grub.cfg says, with this environment block. Raises nothing: what is not understood is left out."""
+    initrd_failed = environment.get("initrdfail") == "1"
     top = _Open("submenu")
     blocks, defaults = [top], []
     for line in _lines(text):
@@ -66,8 +89,10 @@ def parse_menu(text: str) -> Menu:
             blocks.append(_Open("other"))
         elif words == ["}"] and len(blocks) > 1:
             _close(blocks)
-        elif words[0] in _LINUX and len(words) > 1 and not blocks[-1].kernel:
-            blocks[-1].kernel, blocks[-1].arguments = words[1], " ".join(words[2:])
+        elif words[0] in _LINUX and len(words) > 1:
+            blocks[-1].boot(words[1], " ".join(words[2:]))
+        elif words[0] in _BRANCHES:
+            blocks[-1].branch(line, words, initrd_failed)
         elif len(blocks) == 1:
             found = _SET_DEFAULT.fullmatch(line)
             if found:
@@ -121,8 +146,8 @@ def _close(blocks: list[_Open]) -> None:
     block = blocks.pop()
     if block.kind == "other":
         # `if` and functions are not blocks of the menu; what is in them belongs to the one around.
-        if block.kernel and not blocks[-1].kernel:
-            blocks[-1].kernel, blocks[-1].arguments = block.kernel, block.arguments
+        if block.kernel:
+            blocks[-1].boot(block.kernel, block.arguments)
         return
     entries = tuple(block.entries) if block.kind == "submenu" else None
     around = next(outer for outer in reversed(blocks) if outer.kind == "submenu")

@@ -77,7 +77,7 @@ def _menu_entry(tree: Tree) -> GrubEntry | None:
             environment: Mapping[str, str] = parse_environment(
                 tree.text(posixpath.join(posixpath.dirname(path), "grubenv")) or ""
             )
-            return default_entry(parse_menu(text), environment)
+            return default_entry(parse_menu(text, environment), environment)
     return None
 
 

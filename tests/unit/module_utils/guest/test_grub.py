@@ -60,7 +60,7 @@ NEWEST, OLDER = "/vmlinuz-6.8.0-45-generic", "/vmlinuz-6.8.0-31-generic"
 
 
 def booted(default: str, **environment: str) -> str:
-    entry = default_entry(parse_menu(MENU.replace("@DEFAULT@", default)), environment)
+    entry = default_entry(parse_menu(MENU.replace("@DEFAULT@", default), environment), environment)
     return entry.kernel if entry else ""
 
 
@@ -93,17 +93,17 @@ def test_what_the_environment_says() -> None:
 
 
 def test_arguments_of_a_continued_line() -> None:
-    entry = default_entry(parse_menu(MENU.replace("@DEFAULT@", "1>1")), {})
+    entry = default_entry(parse_menu(MENU.replace("@DEFAULT@", "1>1"), {}), {})
     assert entry is not None
     assert entry.title == "Ubuntu, with Linux 6.8.0-31-generic"
     assert entry.arguments == "root=LABEL=cloudimg-rootfs ro single"
 
 
 def test_a_menu_by_hand() -> None:
-    entry = default_entry(parse_menu('set timeout=0\nmenuentry "Linux" {\n  linux /vmlinuz ro\n}\n'), {})
+    entry = default_entry(parse_menu('set timeout=0\nmenuentry "Linux" {\n  linux /vmlinuz ro\n}\n', {}), {})
     assert entry is not None
     assert (entry.title, entry.kernel, entry.arguments) == ("Linux", "/vmlinuz", "ro")
-    assert default_entry(parse_menu("set default=0\n"), {}) is None
+    assert default_entry(parse_menu("set default=0\n", {}), {}) is None
 
 
 def test_an_environment_block() -> None:
@@ -112,10 +112,61 @@ def test_an_environment_block() -> None:
     assert parse_environment("saved_entry=1\n") == {}
 
 
+# The shape of what Ubuntu's 10_linux writes with GRUB_FORCE_PARTUUID, as minimal images and those for KVM have it.
+WITHOUT_INITRD = """\
+function initrdfail {
+    if [ -n "${have_grubenv}" ]; then if [ -n "${partuuid}" ]; then
+      if [ -z "${initrdfail}" ]; then
+        set initrdfail=1
+      fi
+      save_env initrdfail
+    fi; fi
+}
+menuentry 'Ubuntu' --class ubuntu $menuentry_id_option 'gnulinux-simple-1' {
+\trecordfail
+\tif [ x$grub_platform = xxen ]; then insmod xzio; insmod lzopio; fi
+\tif [ x$feature_platform_search_hint = xy ]; then
+\t  search --no-floppy --label --set=root --hint-bios=hd0,gpt1  cloudimg-rootfs
+\telse
+\t  search --no-floppy --label --set=root cloudimg-rootfs
+\tfi
+\tif [ "${initrdfail}" = 1 ]; then
+\t  echo\t'GRUB_FORCE_PARTUUID set, initrdless boot failed. Attempting with initrd.'
+\t  linux\t/boot/vmlinuz-6.8.0-45-generic root=LABEL=cloudimg-rootfs ro  console=ttyS0
+\t  initrd\t/boot/initrd.img-6.8.0-45-generic
+\telse
+\t  echo\t'GRUB_FORCE_PARTUUID set, attempting initrdless boot.'
+\t  linux\t/boot/vmlinuz-6.8.0-45-generic root=PARTUUID=0a-1 ro  console=ttyS0 panic=-1
+\tfi
+\tinitrdfail
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments"),
+    [
+        ({}, "root=PARTUUID=0a-1 ro console=ttyS0 panic=-1"),
+        ({"initrdfail": ""}, "root=PARTUUID=0a-1 ro console=ttyS0 panic=-1"),
+        ({"initrdfail": "1"}, "root=LABEL=cloudimg-rootfs ro console=ttyS0"),
+    ],
+)
+def test_a_boot_without_an_initial_ram_disk(environment: dict[str, str], arguments: str) -> None:
+    entry = default_entry(parse_menu(WITHOUT_INITRD, environment), environment)
+    assert entry is not None
+    assert (entry.kernel, entry.arguments) == ("/boot/vmlinuz-6.8.0-45-generic", arguments)
+
+
+def test_of_branches_that_are_not_understood_the_first_counts() -> None:
+    asked = "if [ x$a = xb ]; then\n linux /1\nelif [ x$a = xc ]; then\n linux /2\nelse\n linux /3\nfi"
+    entry = default_entry(parse_menu(f"menuentry a {{\n{asked}\n}}\n", {}), {})
+    assert entry is not None and entry.kernel == "/1"
+
+
 @given(st.text(), st.text())
 def test_nothing_is_too_odd(text: str, default: str) -> None:
-    default_entry(parse_menu(text), {"next_entry": default})
-    default_entry(parse_menu(MENU.replace("@DEFAULT@", default)), parse_environment(text))
+    default_entry(parse_menu(text, {}), {"next_entry": default})
+    default_entry(parse_menu(MENU.replace("@DEFAULT@", default), {}), parse_environment(text))
 
 
 def test_versions_sort_by_their_numbers() -> None:
