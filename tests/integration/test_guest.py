@@ -149,6 +149,8 @@ def test_no_room_for_a_raw_copy(tmp_path: Path, host: LocalHost) -> None:
     with small_tmpfs(tmp_path / "small", "16M") as small, pytest.raises(StoreError, match=r"needs .* MiB") as caught:
         enter(host, server_image(), "qcow2", small)
     assert "Free some space" in str(caught.value)
+    with pytest.raises(StoreError, match="missing cannot be written to: No such file or directory. Make it"):
+        enter(host, server_image(), "qcow2", tmp_path / "missing")
 
 
 def test_what_holds_no_system_that_can_be_read(tmp_path: Path, host: LocalHost) -> None:

@@ -12,8 +12,16 @@ from .size import format_size
 
 
 def free_bytes(directory: str) -> int:
-    """Bytes that this user may still write to the file system of ``directory``."""
-    found = os.statvfs(directory)
+    """Bytes that this user may still write to the file system of ``directory``.
+
+    Raises StoreError where there is no such directory.
+    """
+    try:
+        found = os.statvfs(directory)
+    except OSError as error:
+        raise StoreError(
+            f"{directory} cannot be written to: {error.strerror}", "Make it, or choose another directory"
+        ) from error
     return found.f_frsize * (found.f_bfree if os.geteuid() == 0 else found.f_bavail)
 
 

@@ -16,3 +16,7 @@ def test_free_space(tmp_path: Path) -> None:
     require_free_space(str(tmp_path), 1024**2, "The build")
     with pytest.raises(StoreError, match=r"The build needs 1 EiB in .*, and .* are free there"):
         require_free_space(str(tmp_path), 1 << 60, "The build")
+    missing = tmp_path / "missing"
+    with pytest.raises(StoreError, match=f"{missing} cannot be written to: No such file or directory") as caught:
+        require_free_space(str(missing), 1, "The build")
+    assert "Make it, or choose another directory" in str(caught.value)
