@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .tree import Tree
@@ -113,8 +113,3 @@ def _groups_of(name: str, gid: str, groups: Sequence[Sequence[str]]) -> list[str
     first = [fields[0] for fields in groups if fields[2] == gid][:1]
     others = [fields[0] for fields in groups if name in fields[3].split(",") and fields[0] not in first]
     return [*first, *sorted(others)]
-
-
-def keys_by_user(users: Sequence[User]) -> Mapping[str, Sequence[AuthorizedKey]]:
-    """The users whom a key lets in."""
-    return {user.name: user.authorized_keys for user in users if user.authorized_keys}
