@@ -76,6 +76,23 @@ def test_an_overlay_only_when_it_is_ones_own(convert: Converting, source: Path, 
     assert convert(output, backing_files=True)["outputs"][0]["reasons"] == ["source"]
 
 
+def test_what_the_source_lies_over_is_not_replaced(convert: Converting, source: Path, tmp_path: Path) -> None:
+    """By whatever name: a directory that is mounted twice shows a file under two, as a hard link does."""
+    convert.src, middle = tmp_path / "overlay.qcow2", tmp_path / "middle.qcow2"
+    qemu_img("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", source, middle)
+    qemu_img("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", middle, convert.src)
+    convert.directory.mkdir()
+    names = {convert.path(path.name): path for path in (source, middle, convert.src)}
+    for name, path in names.items():
+        name.hardlink_to(path)
+    before = {path: sha256(path) for path in names.values()}
+    for dest in (source, middle, *names):
+        for check_mode in (True, False):
+            with pytest.raises(StoreError, match=rf"{dest} is a file of the source, and whatever else lies over it"):
+                convert({"dest": str(dest), "format": "raw"}, backing_files=True, check_mode=check_mode)
+    assert {path: sha256(path) for path in before} == before
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [("not_qcow2", "is not a disk image"), ("qcow2_with_data_file", "needs the external data file")],

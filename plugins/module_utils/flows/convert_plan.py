@@ -129,7 +129,7 @@ def plan_output(
     record = _record(dest)
     reasons = _reasons(layout, output, source, record, remember)
     if reasons and os.path.lexists(dest):
-        _require_replaceable(dest, held)
+        _require_replaceable(dest, source, held)
     beside = []
     if request.checksum:
         text = None if record is None or reasons else checksum_text(dest, record["image"]["digest"])
@@ -164,7 +164,7 @@ def _reasons(
     return tuple(reasons)
 
 
-def _require_replaceable(dest: str, held: HeldFiles) -> None:
+def _require_replaceable(dest: str, source: Source | None, held: HeldFiles) -> None:
     if os.path.islink(dest):
         raise StoreError(
             f"{dest} is a link to {os.readlink(dest)}, and would be replaced by a file",
@@ -172,6 +172,11 @@ def _require_replaceable(dest: str, held: HeldFiles) -> None:
         )
     if not os.path.isfile(dest):
         raise StoreError(f"{dest} is there, and is no file", "Give another path")
+    if source is not None and any(os.path.samefile(dest, path) for path in source.files):
+        raise StoreError(
+            f"{dest} is a file of the source, and whatever else lies over it would read the new one",
+            "Give another path",
+        )
     if _is_golden(dest):
         raise StoreError(
             f"{dest} is a golden image: {build_record_path(dest)} is beside it, and published images never change",
