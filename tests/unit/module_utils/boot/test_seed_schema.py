@@ -4,14 +4,22 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
+from pathlib import Path
 
 import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.seed_schema import without_values
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.seed import Seed
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.seed_schema import (
+    Checked,
+    check_schema,
+    without_values,
+)
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
 # What cloud-init 22.4.2 (Debian 12) and 25.1.4 (Debian 13) said, and what of that may be shown.
 SAID = [
@@ -83,3 +91,65 @@ def test_no_value_of_any_document_is_shown(config: dict[str, t.Any]) -> None:
     assert "918273645" not in shown
     if "more" in config:
         assert "'more' was unexpected" in shown
+
+
+# In place of a cloud-init that has a schema for networks, which that of Debian 12, in the integration tests, has not.
+# It says what 25.1.4 has said, writes down what it is asked, and keeps the file.
+STAND_IN = r"""#!/bin/sh
+echo "$*" >>"$SEEN/asked"
+case $* in
+*--help) echo "  --schema-type {$KINDS}" ;;
+*" --schema-type network-config")
+    cp "$3" "$SEEN/network-config"
+    echo "$ANSWER" >&2
+    exit 1 ;;
+*) echo "Valid schema $3" ;;
+esac
+"""
+SEED = Seed(b"#cloud-config\n{}\n", b"instance-id: a\n", b"version: 1\nconfig: [{mtu: hush}]\n", b"#!/bin/sh\n")
+WRONG = "config.0: 'name' is a required property, config.0.mtu: 'hush' is not of type 'integer'"
+SHOWN = "config.0: 'name' is a required property, config.0.mtu: … is not of type 'integer'"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "answer", "checked"),
+    [
+        (
+            "cloud-config,network-config",
+            f"Invalid network-config\nError: Cloud config schema errors: {WRONG}\n",
+            Checked(("network-config", "user-data"), {"network-config": SHOWN}),
+        ),
+        (
+            "cloud-config,network-config",
+            "Skipping network-config schema validation. No network schema for version: 2",
+            Checked(("user-data",), {}),
+        ),
+        ("cloud-config", "", Checked(("user-data",), {})),
+    ],
+    ids=["wrong", "skipped", "unknown"],
+)
+def test_a_network_is_checked_where_cloud_init_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: str, answer: str, checked: Checked
+) -> None:
+    program = tmp_path / "cloud-init"
+    program.write_text(STAND_IN)
+    program.chmod(0o755)
+    for name, value in {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "SEEN": str(tmp_path),
+        "KINDS": kinds,
+        "ANSWER": answer,
+    }.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "scratch").mkdir()
+
+    assert check_schema(LocalHost(str(tmp_path / "scratch")), SEED) == checked
+
+    asked = [line.split() for line in (tmp_path / "asked").read_text().splitlines()]
+    assert asked.pop(0) == ["schema", "--help"]
+    assert [words[:2] for words in asked] == [["schema", "--config-file"]] * len(asked)
+    if answer:
+        assert asked.pop(0)[3:] == ["--schema-type", "network-config"]
+        assert (tmp_path / "network-config").read_bytes() == SEED.network_config
+    assert [words[3:] for words in asked] == [[]]
+    assert os.listdir(tmp_path / "scratch") == []
