@@ -15,51 +15,31 @@ import socket
 import subprocess
 import time
 import typing as t
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot import console, machine, ports, qemu
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import BootError, BootOptions
-from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.place import Place
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.place import Place, claimed
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError, GoldsmithError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.disk import qemu_img
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import accel
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows import boot
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.image_boot import boot_argument_spec, manage_boot
-from ansible_collections.goldsmith.kvm.tests.fixtures import base_image
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
+from ansible_collections.goldsmith.kvm.tests.unit.small_tmpfs import small_tmpfs
 
-from .mounted import ROOT_LABEL, mounted
+from .doomed_images import changed_image, check, processes, refused, silent, sound_image, until
+from .mounted import ROOT_LABEL
 from .plays import PLAYBOOK, environment, run_module, run_plays
 from .spare_host import spare_host
 
 MODULE = "goldsmith.kvm.image_boot"
-PATIENCE = 60
-HALT = b"\xf4\xeb\xfd".ljust(510, b"\0") + b"\x55\xaa"
-"""A boot loader that does nothing."""
 POWER_OFF = b"\xba\x04\x06\xb8\x00\x20\xef\xf4"
 """One that writes the command to power off to QEMU's port for that: mov dx, 0x604; mov ax, 0x2000; out dx, ax; hlt."""
-
-
-def silent(directory: Path, name: str = "silent") -> Path:
-    """An image whose boot loader says nothing, ever."""
-    path = directory / f"{name}.raw"
-    with path.open("wb") as file:
-        file.write(HALT)
-        file.truncate(16 * 1024**2)
-    return path
-
-
-def changed_image(directory: Path, change: Callable[[Path], t.Any], label: str = "BOOT") -> Path:
-    """The test image, with something done to the file system with this label."""
-    path = directory / "changed.qcow2"
-    base = next(image.path for image in reversed(base_image.ensure()) if image.lineage == "server")
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, path], check=True)
-    with mounted(path, label, writable=True) as root:
-        change(root)
-    return path
 
 
 def arguments(path: Path, word: str, replacement: str) -> None:
@@ -68,38 +48,6 @@ def arguments(path: Path, word: str, replacement: str) -> None:
     text = config.read_text()
     assert word in text
     config.write_text(text.replace(word, replacement))
-
-
-def processes(directory: Path) -> list[int]:
-    """What runs with something in this directory among its arguments."""
-    found = subprocess.run(["pgrep", "--full", "--", f"{directory}/boot-"], capture_output=True, text=True, check=False)
-    return [int(pid) for pid in found.stdout.split()]
-
-
-def until(what: Callable[[], t.Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def check(directory: Path, image: Path, image_format: str = "raw", **options: t.Any) -> GoldsmithError:
-    """Why an image does not boot. Nothing is left of the attempt."""
-    work = directory / "work"
-    work.mkdir(exist_ok=True)
-    host = LocalHost(str(directory))
-    asked = BootOptions(accel="tcg", **{"timeout": 300, **options})
-    with pytest.raises(GoldsmithError) as refused:
-        boot.check_boot(host, image=str(image), format=image_format, workdir=str(work), options=asked)
-    assert os.listdir(work) == []
-    until(lambda: processes(work) == [])
-    return refused.value
-
-
-def refused(directory: Path, image: Path, image_format: str = "raw", **options: t.Any) -> BootError:
-    error = check(directory, image, image_format, **options)
-    assert isinstance(error, BootError), error
-    return error
 
 
 def test_a_disk_without_boot_loader(tmp_path: Path) -> None:
@@ -113,6 +61,29 @@ def test_a_disk_without_boot_loader(tmp_path: Path) -> None:
     assert "BdsDxe" in error.console
 
 
+def test_a_disk_for_uefi_alone(tmp_path: Path) -> None:
+    disk = tmp_path / "disk.raw"
+    with disk.open("wb") as file:
+        file.truncate(64 * 1024**2)
+    subprocess.run(["sfdisk", "-q", disk], input="label: gpt\nstart=2048,type=U\n", text=True, check=True)
+    log = tmp_path / "console.txt"
+    log.write_text("of an earlier boot\n")
+    error = refused(tmp_path, disk, timeout=60, console_log=str(log))
+    assert (error.stage, "BdsDxe" in error.console) == ("firmware", True)
+    assert "BdsDxe" in log.read_text()
+
+
+def test_a_log_stays_where_nothing_was_started(tmp_path: Path) -> None:
+    log = tmp_path / "console.txt"
+    log.write_text("of an earlier boot\n")
+    error = check(tmp_path, silent(tmp_path), user_data="no header", console_log=str(log))
+    assert "user_data does not begin with a line" in str(error)
+    assert log.read_text() == "of an earlier boot\n"
+    with small_tmpfs(tmp_path / "work", "32m"):
+        assert "a boot of " in str(check(tmp_path, silent(tmp_path), console_log=str(log)))
+    assert log.read_text() == "of an earlier boot\n"
+
+
 def test_a_boot_loader_that_hangs(tmp_path: Path) -> None:
     began = time.monotonic()
     error = refused(tmp_path, silent(tmp_path), timeout=10)
@@ -120,6 +91,21 @@ def test_a_boot_loader_that_hangs(tmp_path: Path) -> None:
     assert error.stage == "boot_loader"
     assert "silent.raw did not boot within 10 seconds: the boot loader did not start a kernel" in str(error)
     assert error.details["console"][-1] == "Booting from Hard Disk..."
+
+
+def test_what_a_guest_prints_of_its_seed_is_masked(tmp_path: Path) -> None:
+    """Also where the log cannot be written; that is a warning."""
+    image = silent(tmp_path, says="\r\nopen hunter2-of-the-seed, default 0\r\n")
+    seed = {"chpasswd": {"users": [{"name": "root", "password": "hunter2-of-the-seed"}]}, "swap": {"size": 0}}
+    with small_tmpfs(tmp_path / "logs", "4k") as logs:
+        (logs / "full").write_bytes(bytes(4096))
+        asked: dict[str, t.Any] = {"image": str(image), "user_data": seed, "console_log": str(logs / "console.txt")}
+        failed = run_module(MODULE, **asked, store=str(tmp_path / "store"), accel="tcg", timeout=10)
+        assert os.listdir(logs) == ["full"]
+    assert failed["console"][-1] == "open ********, default 0"
+    assert f"{image} did not boot within 10 seconds" in failed["msg"]
+    assert "hunter2" not in json.dumps(failed)
+    assert any("console_log was not written: no space left" in warning for warning in failed["warnings"])
 
 
 def test_a_guest_that_powers_itself_off(tmp_path: Path) -> None:
@@ -167,6 +153,20 @@ def fill(root: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_stage_of_cloud_init_that_does_not_end(tmp_path: Path) -> None:
+    """The guest itself tells of it, before the time is over; and so does the console."""
+    base = sound_image()
+    error = refused(tmp_path, base, "qcow2", timeout=150, user_data={"bootcmd": [["sleep", "9999"]]})
+    assert error.stage == "cloud_init"
+    assert f"{base} booted, but cloud-init did not come further than its stage init" in str(error)
+    assert error.boot is not None
+    assert error.boot.cloud_init.stage == "init"
+    assert "cloud-init.service" in error.boot.unfinished_jobs
+    found = console.hung(error.console, reporting=True)
+    assert (found.stage, "did not come further than its stage init" in found.reason) == ("cloud_init", True)
+
+
+@pytest.mark.slow
 def test_a_full_disk(tmp_path: Path) -> None:
     image = changed_image(tmp_path, fill, ROOT_LABEL)
     error = refused(tmp_path, image, "qcow2", timeout=600)
@@ -182,11 +182,10 @@ def test_a_port_that_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         failed = run_module(MODULE, image=str(image), ssh_port=port, store=str(tmp_path / "store"), accel="tcg")
         assert f"ssh_port {port} cannot be had on 127.0.0.1: another program listens there" in failed["msg"]
         # Taken between the look and QEMU's start: QEMU says so, and another one is tried.
-        free = boot._free_port
-        ports = iter([port])
-        monkeypatch.setattr(boot, "_free_port", lambda: next(ports, None) or free())
+        free, first = ports.free, iter([port])
+        monkeypatch.setattr(ports, "free", lambda: next(first, None) or free())
         assert refused(tmp_path, image, timeout=10).stage == "boot_loader"
-        monkeypatch.setattr(boot, "_require_free", lambda dummy: None)
+        monkeypatch.setattr(ports, "require_free", lambda dummy: None)
         error = check(tmp_path, image, timeout=10, ssh_port=port)
         assert isinstance(error, BadRequestError)
         assert "Choose another port, or leave ssh_port out" in str(error)
@@ -210,6 +209,48 @@ def test_two_boots_at_once(tmp_path: Path) -> None:
     assert [error.stage for error in errors] == ["boot_loader", "boot_loader"]
     assert [image.name in str(error) for image, error in zip(images, errors)] == [True, True]
     assert os.listdir(work) == []
+
+
+def test_two_guests_of_one_name_at_once(tmp_path: Path, host: LocalHost) -> None:
+    """The first one ends a guest that was kept, the second one waits for the first one's end."""
+    boots = tmp_path / "store" / "boots"
+    boots.mkdir(parents=True)
+    with claimed(host, str(boots)) as kept:
+        machine.start(host, kept, ["sleep", "600"], 600)
+        machine.keep(kept)
+    state = {"request": "x", "image": "x", "boot": None, "guest": {"directory": kept.directory}}
+    (boots / "web.json").write_text(json.dumps(state))
+    asked = options_of(tmp_path, name="web", image=str(silent(tmp_path)), keep_running=True, timeout=10)
+    seen: set[int] = set()
+    with ThreadPoolExecutor(2) as pool:
+        attempts = [pool.submit(manage_boot, LocalHost(str(tmp_path)), asked, False) for dummy in range(2)]
+        while not all(attempt.done() for attempt in attempts):
+            seen.add(len(list(boots.glob("boot-*"))))
+            time.sleep(0.1)
+    assert [isinstance(attempt.exception(), BootError) for attempt in attempts] == [True, True]
+    assert max(seen) == 1
+    assert not kept.is_alive()
+    assert os.listdir(boots) == []
+
+
+def test_a_guest_that_is_kept_ends_when_its_lifetime_is_over(tmp_path: Path, host: LocalHost) -> None:
+    with claimed(host, str(tmp_path)) as place:
+        qemu_img.create_overlay(host, str(silent(tmp_path)), "raw", place.disk)
+        place.write(place.seed, " " * 512)
+        files = (place.disk, place.seed, place.console, place.report)
+        guest = qemu.Guest("silent", *files, accel="tcg", memory=128 * 1024**2, cpus=1, ssh_port=ports.free())
+        machine.start(host, place, qemu.command_line(qemu.PROGRAM, guest), 5)
+        until(lambda: b"Booting from Hard Disk" in place.read(place.console))
+        machine.keep(place)
+    assert place.is_alive() and processes(tmp_path)
+    until(lambda: not os.path.exists(place.directory))
+    assert processes(tmp_path) == []
+
+
+def options_of(directory: Path, **options: t.Any) -> dict[str, t.Any]:
+    """The module's parameters."""
+    defaults = {name: option.get("default") for name, option in boot_argument_spec().items()}
+    return {**defaults, "store": str(directory / "store"), "accel": "tcg", **options}
 
 
 def started(directory: Path) -> tuple[BaseProcess, Place]:
@@ -299,11 +340,10 @@ def test_a_kept_guest_that_was_killed_is_noticed(tmp_path: Path, host: LocalHost
     abandoned.mkdir(parents=True)
     for name in ("owner", "alive", "kept", "disk.qcow2"):
         (abandoned / name).touch()
-    params = {name: option.get("default") for name, option in boot_argument_spec().items()}
-    params |= {"store": str(tmp_path / "store"), "name": "silent", "state": "absent"}
+    params = options_of(tmp_path, name="silent", state="absent")
     state = {"request": "x", "image": "x", "boot": None, "guest": {"directory": str(abandoned)}}
     (boots / "silent.json").write_text(json.dumps(state))
-    keep = {**params, "state": "present", "image": str(silent(tmp_path)), "keep_running": True, "accel": "tcg"}
+    keep = {**params, "state": "present", "image": str(silent(tmp_path)), "keep_running": True}
     assert manage_boot(host, keep, True)["changed"]
     (tmp_path / "store" / "locks").mkdir()
     assert manage_boot(host, params, True)["changed"]
@@ -342,10 +382,9 @@ def test_without_uefi_firmware(tmp_path: Path) -> None:
     ],
 )
 def test_bad_options(options: dict[str, t.Any], message: str, tmp_path: Path, host: LocalHost) -> None:
-    params = {name: option.get("default") for name, option in boot_argument_spec().items()}
-    given = {} if not options else {"image": str(silent(tmp_path)), "store": str(tmp_path / "store"), "accel": "tcg"}
+    given = {"image": str(silent(tmp_path)), "name": "x"} if options else {}
     with pytest.raises(GoldsmithError) as found:
-        manage_boot(host, {**params, **given, "name": "x", **options}, False)
+        manage_boot(host, options_of(tmp_path, **{**given, **options}), False)
     assert message in str(found.value)
     assert processes(tmp_path / "store") == []
 

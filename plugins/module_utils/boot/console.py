@@ -10,7 +10,7 @@ SeaBIOS and GRUB are there by QEMU's ``graphics=off``, OVMF by itself, the kerne
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _CURSOR = re.compile(r"\x1b\[(?:[0-9]*J|[0-9;]*[Hf])")
 """Moves the cursor or clears."""
@@ -22,12 +22,17 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _LOADER = re.compile(r"^Booting from (?:Hard Disk|[0-9a-f]{4}:)|^BdsDxe: starting |^GRUB loading|^EFI stub:", re.M)
 _KERNEL = re.compile(r"^(?:\[ *[0-9.]+\] )?Linux version ", re.M)
 _FIRMWARE_BEGINS = re.compile(r"^SeaBIOS \(version|^BdsDxe: loading ")
+_CLOUD_INIT = re.compile(r"Cloud-init v\. |cloud-init\[[0-9]+\]: ")
 _CLOUD_INIT_STAGE = re.compile(r"Cloud-init v\. \S+ running '([a-z:-]+)'")
 _CLOUD_INIT_END = re.compile(r"Cloud-init v\. \S+ finished at .*?Datasource DataSource(\w+)")
 _JOB = re.compile(r"A (?:start|stop) job is running for (.+?)(?: \(| *$)|Job (\S+?)(?:/(?:start|stop)|…\S*) running \(")
 _PANIC = re.compile(r"Kernel panic - not syncing")
 _PANIC_END = re.compile(r"---\[ end Kernel panic")
+"""Stands there when the kernel halts, and not when it starts the machine again."""
+_PANIC_WAITS = re.compile(r"Rebooting in ([0-9]+) seconds")
 _REGISTERS = re.compile(r"(?:Code|Hardware name): |R[A-Z0-9]{2}: |</?(?:TASK|IRQ)>|\] +\? ")
+_LOGIN = re.compile(r"^\S+ login:")
+_NETWORK_JOB = re.compile(r"Wait for Ne|Raise ne|Network Manager Wait|wait-onlin|^networking\.s")
 _STAMP = re.compile(r"^\[ *[0-9]+\.[0-9]+\] ")
 _REBOOTS = 4
 """Kernels that start before it is called a loop: an image may want to reboot once."""
@@ -40,7 +45,7 @@ _REACHED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("kernel", re.compile(r"Linux version |^\[ *[0-9]+\.[0-9]+\] ")),
     ("initramfs", re.compile(r"^Loading, please wait|^Begin: |\(initramfs\)|dracut-|Run /init as init process")),
     ("systemd", re.compile(r"systemd\[1\]: |^Welcome to (?!GRUB)|^\[ *(?:OK|FAILED|DEPEND) *\] |^\S+ login:")),
-    ("cloud_init", re.compile(r"Cloud-init v\. |cloud-init\[[0-9]+\]: ")),
+    ("cloud_init", _CLOUD_INIT),
 )
 
 _DEAD_ENDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
@@ -68,6 +73,20 @@ _FULL = "the disk is full, and cloud-init cannot work"
 _FULL_WAY_OUT = "Build the image larger, put less into it, or boot it with disk_size"
 _NO_DATASOURCE = "cloud-init found no datasource"
 _DATASOURCE_WAY_OUT = "Let the image's datasource_list have NoCloud, or leave it out"
+_NEVER_RAN = "the guest came to its login prompt, and cloud-init never ran"
+_NEVER_RAN_WAY_OUT = (
+    "Install cloud-init in the image, and see that neither /etc/cloud/cloud-init.disabled nor the kernel's arguments "
+    "turn it off"
+)
+_NO_REPORT = "cloud-init has ended, and did not start the report of the boot check"
+_NO_REPORT_WAY_OUT = (
+    "The report is vendor data: leave out vendor_data: {enabled: false} in user_data and in the image's cloud.cfg"
+)
+_LAST_WORDS = 2.0
+_RESTART = 15.0
+"""Seconds from a kernel's end to the firmware's first words, emulated on a busy host."""
+_SILENCE = 45.0
+"""Seconds after which a report that should have begun will not."""
 _SAID = re.compile(r"error|fail|alert|unable|cannot|not found|does not exist|no space|gave up|timed out", re.I)
 
 
@@ -81,6 +100,8 @@ class Stuck:
     """What the console says of it."""
     way_out: str = ""
     """Where there is a better one than for the stage."""
+    grace: float = _LAST_WORDS
+    """Seconds that it may take to say why, or to go on after all."""
 
 
 def clean(raw: bytes | str) -> str:
@@ -100,13 +121,13 @@ def loader_began(text: str) -> bool:
     return bool(_LOADER.search(text) or _KERNEL.search(text))
 
 
-def dead_end(text: str) -> Stuck | None:
-    """What keeps the boot from ever going on; None as long as it may."""
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        if _PANIC.search(line):
-            panic = _panic(lines, number)
-            return Stuck("kernel", f"the kernel panicked: {_STAMP.sub('', line).rpartition('syncing: ')[2]}", panic)
+def dead_end(text: str, *, reporting: bool = False) -> Stuck | None:
+    """What keeps the boot from ever going on; None as long as it may. ``reporting``: the guest's report has begun."""
+    lines = _since_last_start(text.splitlines())
+    again_and_again = len(_KERNEL.findall(text)) >= _REBOOTS
+    panicked = _panicked(text.splitlines() if again_and_again else lines)
+    if panicked is not None:
+        return replace(panicked, grace=_LAST_WORDS) if again_and_again else panicked
     for number, line in enumerate(lines):
         if _NO_SPACE.search(line):
             return Stuck("cloud_init", _FULL, _complaints(lines), _FULL_WAY_OUT)
@@ -114,27 +135,30 @@ def dead_end(text: str) -> Stuck | None:
             if pattern.search(line):
                 mode = "rescue" if "rescue mode" in line else "emergency"
                 return Stuck(stage, reason.format(mode), _complaints(lines[max(0, number - 40) : number + 1]))
-    ended = _CLOUD_INIT_END.search(text)
-    if ended and ended[1] == "None":
-        return Stuck("cloud_init", _NO_DATASOURCE, (), _DATASOURCE_WAY_OUT)
-    if len(_KERNEL.findall(text)) >= _REBOOTS:
+    if again_and_again:
         return Stuck("systemd", "the guest reboots again and again")
-    return None
+    return None if reporting else _silent(lines)
 
 
-def hung(text: str) -> Stuck:
-    """Where a boot was when its time was over."""
+def hung(text: str, *, reporting: bool = False) -> Stuck:
+    """Where a boot was when its time was over. ``reporting`` as for :func:`dead_end`."""
     lines = _since_last_start(text.splitlines())
     stage = "firmware"
     for name, pattern in _REACHED:
         if any(pattern.search(line) for line in lines):
             stage = name
+    silent = None if reporting else _silent(lines)
+    if silent is not None:
+        return silent
+    jobs = _jobs(lines)
+    if jobs and _NETWORK_JOB.search(jobs[-1]) and set(_stages(lines)) <= {"init-local"}:
+        reason = f"the network did not come up, and systemd still waits for {jobs[-1]}"
+        return Stuck("network", reason, _complaints(lines))
     return Stuck(stage, _reason(stage, lines), _complaints(lines))
 
 
 def _reason(stage: str, lines: list[str]) -> str:
-    text = "\n".join(lines)
-    job = [found[1] or found[2] for found in map(_JOB.search, lines) if found]
+    jobs = _jobs(lines)
     if stage == "firmware":
         return "nothing came from the firmware" if not lines else "the firmware did not start a boot loader"
     if stage == "boot_loader":
@@ -144,13 +168,44 @@ def _reason(stage: str, lines: list[str]) -> str:
     if stage == "initramfs":
         return "the initramfs did not find or mount the root file system"
     if stage == "systemd":
-        waits = f", and still waits for {job[-1]}" if job else ""
+        waits = f", and still waits for {jobs[-1]}" if jobs else ""
         return f"systemd started{waits}, and cloud-init never ran"
-    if _CLOUD_INIT_END.search(text):
-        return "cloud-init has ended, and did not start the report of the boot check"
-    stages = _CLOUD_INIT_STAGE.findall(text)
-    waits = f", while systemd waits for {job[-1]}" if job else ""
-    return f"cloud-init did not come further than its stage {stages[-1] if stages else 'init-local'}{waits}"
+    waits = f", while systemd waits for {jobs[-1]}" if jobs else ""
+    return f"cloud-init did not come further than its stage {['init-local', *_stages(lines)][-1]}{waits}"
+
+
+def _jobs(lines: list[str]) -> list[str]:
+    """What systemd said that it waits for."""
+    return [found[1] or found[2] for found in map(_JOB.search, lines) if found]
+
+
+def _stages(lines: list[str]) -> list[str]:
+    """The stages that cloud-init began."""
+    return [found[1] for found in map(_CLOUD_INIT_STAGE.search, lines) if found]
+
+
+def _silent(lines: list[str]) -> Stuck | None:
+    """Why a guest that has come to its end does not report."""
+    ended = next((found for found in map(_CLOUD_INIT_END.search, lines) if found), None)
+    if ended and ended[1] == "None":
+        return Stuck("cloud_init", _NO_DATASOURCE, (), _DATASOURCE_WAY_OUT)
+    if ended:
+        return Stuck("cloud_init", _NO_REPORT, (), _NO_REPORT_WAY_OUT, _SILENCE)
+    if any(map(_LOGIN.search, lines)) and not any(map(_CLOUD_INIT.search, lines)):
+        return Stuck("cloud_init", _NEVER_RAN, _complaints(lines), _NEVER_RAN_WAY_OUT, _SILENCE)
+    return None
+
+
+def _panicked(lines: list[str]) -> Stuck | None:
+    number = next((number for number, line in enumerate(lines) if _PANIC.search(line)), None)
+    if number is None:
+        return None
+    reason = f"the kernel panicked: {_STAMP.sub('', lines[number]).rpartition('syncing: ')[2]}"
+    after = lines[number:]
+    # By panic= among its arguments a kernel starts the machine again, and the loader may try another way.
+    waits = next((float(found[1]) for found in map(_PANIC_WAITS.search, after) if found), 0.0)
+    halted = any(map(_PANIC_END.search, after))
+    return Stuck("kernel", reason, _panic(lines, number), grace=_LAST_WORDS if halted else waits + _RESTART)
 
 
 def _panic(lines: list[str], number: int) -> tuple[str, ...]:

@@ -15,11 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .model import CloudInit, Disk, FailedUnit, HostKey
+from .qemu import MAC
 
 Sections = Mapping[str, Sequence[str]]
 
 _STAGES = ("init-local", "init", "modules-init", "modules-config", "modules-final")
-_ADDRESS = re.compile(r"\binet6? ([0-9a-f.:]+)/")
+_ADDRESS = re.compile(r"^[0-9]+: (\S+) +inet6? ([0-9a-f.:]+)/")
+_LINK = re.compile(r"^[0-9]+: ([^\s@:]+)(?:@([^\s:]+))?: ")
+_MASTER = re.compile(r" master (\S+) ")
 _LOG_PREFIX = re.compile(r"^\S+ \S+ - (?:\S+\[(?:WARNING|ERROR|CRITICAL)\]: )?")
 _LEVELS = ("CRITICAL", "ERROR", "WARNING")
 """Of recoverable errors. DEPRECATED ones are advice."""
@@ -128,9 +131,25 @@ def _stamps(told: Sections) -> dict[str, float]:
 
 
 def _address(told: Sections) -> str | None:
-    addresses = [found[1] for line in told.get("addresses", []) for found in [_ADDRESS.search(line)] if found]
+    devices = _devices(told)
+    pairs = [found.groups() for found in map(_ADDRESS.search, told.get("addresses", [])) if found]
+    addresses = [address for device, address in pairs if device in devices]
     # IPv4 first: only that is forwarded.
     return min(addresses, key=lambda address: ":" in address, default=None)
+
+
+def _devices(told: Sections) -> set[str]:
+    """The network card, and what lies on it: a bridge, a bond, a VLAN. Docker's bridge, for one, does not."""
+    devices: set[str] = set()
+    above: list[tuple[str, str]] = []
+    for line in told.get("links", []):
+        found, master = _LINK.search(line), _MASTER.search(line)
+        if found:
+            devices |= {found[1]} if MAC in line else set()
+            above += [(found[1], found[2] or ""), *([(master[1], found[1])] if master else [])]
+    for dummy in above:
+        devices |= {upper for upper, lower in above if lower in devices}
+    return devices
 
 
 def _disk(told: Sections) -> Disk | None:
@@ -147,12 +166,9 @@ def _failed_unit(line: str) -> FailedUnit:
 
 
 def _cloud_init(told: Sections) -> CloudInit:
-    try:
-        status = json.loads("\n".join(told.get("cloud-init-status", [])))["v1"]
-    except (ValueError, KeyError, TypeError):
-        status = {}
+    status = _status(told)
     stages = {name: status[name] for name in _STAGES if isinstance(status.get(name), dict)}
-    errors = [str(error) for stage in stages.values() for error in stage.get("errors") or []]
+    errors = [str(error) for stage in stages.values() for error in _list(stage.get("errors"))]
     warnings = _recoverable(stages.values()) or [_LOG_PREFIX.sub("", line) for line in told.get("cloud-init-log", [])]
     running = status.get("stage")
     unfinished = running or next((name for name, stage in stages.items() if _begun_not_ended(stage)), None)
@@ -165,11 +181,24 @@ def _cloud_init(told: Sections) -> CloudInit:
     source = status.get("datasource")
     return CloudInit(
         status=said,
-        stage=unfinished if said == "running" or running else None,
+        stage=str(unfinished) if unfinished and (said == "running" or running) else None,
         datasource=str(source).partition(" ")[0].replace("DataSource", "", 1) if source else None,
         errors=tuple(errors),
         recoverable_errors=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _status(told: Sections) -> dict[str, t.Any]:
+    """What is in cloud-init's ``status.json``."""
+    try:
+        status = json.loads("\n".join(told.get("cloud-init-status", [])))["v1"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+def _list(value: t.Any) -> list[t.Any]:
+    return value if isinstance(value, list) else []
 
 
 def _recoverable(stages: t.Iterable[Mapping[str, t.Any]]) -> list[str]:
@@ -177,7 +206,7 @@ def _recoverable(stages: t.Iterable[Mapping[str, t.Any]]) -> list[str]:
     for stage in stages:
         by_level = stage.get("recoverable_errors")
         if isinstance(by_level, dict):
-            found += [str(message) for level in _LEVELS for message in by_level.get(level) or []]
+            found += [str(message) for level in _LEVELS for message in _list(by_level.get(level))]
     return found
 
 

@@ -22,6 +22,10 @@ _STAMPS = "InitRDTimestampMonotonic,UserspaceTimestampMonotonic,FinishTimestampM
 _REPORT = """\
 limit=@LIMIT@
 key=@KEY@
+port=/dev/virtio-ports/@PORT@
+# Written to before udev has made it, it would be a file.
+until [ -e "$port" ]; do sleep 1; done
+echo begun >"$port"
 while
     read -r up idle </proc/uptime
     case "$(systemctl is-system-running)" in initializing | starting) true ;; *) false ;; esac
@@ -42,9 +46,15 @@ failed_units() {
     done
 }
 logins() {
+    files="$(sshd -T | sed -n 's/^authorizedkeysfile //p')"
     getent passwd | while IFS=: read -r name password uid gid gecos home shell; do
-        # Where cloud-init keeps somebody out, a command stands before the key.
-        grep -F "$key" "$home/.ssh/authorized_keys" | grep -qv command= && printf '%s\\n' "$name"
+        for file in ${files:-.ssh/authorized_keys}; do
+            case "$file" in *%*) file="$(printf '%s' "$file" | sed "s|%h|$home|g; s|%u|$name|g")" ;; esac
+            case "$file" in /*) ;; *) file="$home/$file" ;; esac
+            [ -f "$file" ] || continue
+            # Where cloud-init keeps somebody out, a command stands before the key.
+            grep -F "$key" "$file" | grep -v command= | sed -n "1s|.*|$name|p"
+        done
     done
 }
 {
@@ -56,6 +66,7 @@ logins() {
     tell failed-units failed_units
     tell kernel uname -r
     tell machine-id cat /etc/machine-id
+    tell links ip -o link
     tell addresses ip -o address show scope global
     tell sshd systemctl is-active ssh.service ssh.socket sshd.service sshd.socket
     tell host-keys sh -c 'cat /etc/ssh/ssh_host_*_key.pub'
@@ -63,7 +74,7 @@ logins() {
     tell disk df -B1 --output=size,avail /
     tell uptime cat /proc/uptime
     echo end
-} >/dev/virtio-ports/@PORT@
+} >"$port"
 """
 
 _HOOK = """\
@@ -73,8 +84,9 @@ _HOOK = """\
 modprobe virtio_console 2>/dev/null
 cat >@PATH@ <<'END OF REPORT'
 @SCRIPT@END OF REPORT
-# A file, because systemd would replace variables in an argument.
-exec systemd-run --quiet --no-block --unit @UNIT@ sh @PATH@
+# A file, because systemd would replace variables in an argument. And without dependencies: by default it would wait for
+# sysinit.target, as that waits for this stage of cloud-init.
+exec systemd-run --quiet --no-block --unit @UNIT@ --property DefaultDependencies=no sh @PATH@
 """
 _PATH = f"/run/{UNIT}"
 

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import typing as t
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -18,6 +21,7 @@ _SEED = re.compile(
     re.IGNORECASE,
 )
 """What cloud-init only warns of, and then goes on without: what it was to do was not done."""
+_USERS = re.compile(r"^[\"']?users[\"']?\s*:", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,13 @@ class Problem:
 
 def problems(found: Evidence, options: BootOptions) -> list[Problem]:
     """Everything that makes a boot a failure, the first cause first."""
-    return [*_cloud_init(found, options), *_systemd(found, options), *_network(found), *_disk(found)]
+    return [
+        *_cloud_init(found, options),
+        *_systemd(found, options),
+        *_network(found),
+        *_login(found, options),
+        *_disk(found),
+    ]
 
 
 def _cloud_init(found: Evidence, options: BootOptions) -> list[Problem]:
@@ -107,6 +117,26 @@ def _network(found: Evidence) -> list[Problem]:
             "Look at the image's network configuration and at network_config; QEMU has one virtio interface, with DHCP",
         )
     ]
+
+
+def _login(found: Evidence, options: BootOptions) -> list[Problem]:
+    if not options.ssh or not found.sshd or found.logins or _has_users_of_its_own(options.user_data):
+        return []
+    return [
+        Problem(
+            "network",
+            "sshd runs, and no user takes the key that cloud-init was to give to the default user",
+            "Let the image's cloud.cfg have the user default, and sshd read the file that cloud-init writes, or set "
+            "ssh: false",
+        )
+    ]
+
+
+def _has_users_of_its_own(user_data: t.Any) -> bool:
+    """Whether the user data keeps cloud-init from making the default user, which gets the key."""
+    if isinstance(user_data, Mapping):
+        return "users" in user_data and "default" not in json.dumps(user_data["users"], default=str)
+    return isinstance(user_data, str) and bool(_USERS.search(user_data)) and "default" not in user_data
 
 
 def _disk(found: Evidence) -> list[Problem]:

@@ -53,7 +53,9 @@ def start(host: Host, place: Place, argv: Sequence[str], lifetime: float) -> Non
     """Start QEMU by its argument list, for at most ``lifetime`` seconds. It may fail right after that."""
     host.require("setpriv", "util-linux")
     place.write(place.supervisor, _SUPERVISE)
-    place.write(place.pid, "")
+    for path in (place.pid, place.said):
+        # Of an earlier start.
+        place.write(path, "")
     host.run(["sh", place.supervisor, "start", place.directory, str(int(lifetime)), *argv]).checked()
     deadline = time.monotonic() + _START_SECONDS
     while not place.read(place.pid).endswith(b"\n"):
@@ -67,7 +69,8 @@ def stop(place: Place) -> None:
     deadline = time.monotonic() + _STOP_SECONDS
     while place.is_alive():
         if time.monotonic() > deadline:
-            raise CommandError(f"the guest in {place.directory} does not end", f"End it by: kill -9 $(cat {place.pid})")
+            pid = place.read(place.pid).decode("ascii", "replace").strip()
+            raise CommandError(f"the guest in {place.directory} does not end", f"End it by: kill -9 {pid}")
         _signal(place)
         time.sleep(0.05)
 

@@ -57,7 +57,7 @@ class CloudInit:
     """How cloud-init ended."""
 
     status: str
-    """As ``cloud-init status`` says it: ``done``, ``error``, ``running``, ``disabled``, ``not run``."""
+    """As ``cloud-init status`` says it: ``done``, ``error``, ``running``, ``not run``."""
     stage: str | None
     """The stage that it did not leave."""
     datasource: str | None
@@ -136,3 +136,7 @@ class BootError(GoldsmithError):
         self.stage = stage
         self.console = console
         self.boot = boot
+
+
+class BootInterruptedError(BootError):
+    """A boot that something on this host ended, which tells nothing of the image."""

@@ -64,11 +64,11 @@ class Place:
         """Delete the directory; others may do so at the same time."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def read(self, path: str) -> bytes:
-        """What is in one of the files by now."""
+    def read(self, path: str, most: int = -1) -> bytes:
+        """What is in one of the files by now: the first ``most`` bytes, or all."""
         try:
             with open(path, "rb") as file:
-                return file.read()
+                return file.read(most)
         except FileNotFoundError:
             return b""
 

@@ -14,6 +14,8 @@ PACKAGE = "qemu-system-x86"
 REPORT_PORT = "goldsmith.report"
 """Name of the virtio-serial port by which the guest reports."""
 LOOPBACK = "127.0.0.1"
+MAC = "52:54:00:67:6f:6c"
+"""By which the guest's card is told from bridges of its own."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Guest:
 
 def command_line(program: str, guest: Guest) -> list[str]:
     """The argument list that starts ``guest``."""
-    argv = [program, "-name", _escaped(guest.name), "-nodefaults", "-no-user-config", "-display", "none"]
+    argv = [program, "-name", f"guest={_escaped(guest.name)}", "-nodefaults", "-no-user-config", "-display", "none"]
     argv += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
     # Without graphics SeaBIOS shows on the serial port what it and GRUB would show on the screen.
     argv += ["-machine", "q35,graphics=off", "-boot", "strict=on"]
@@ -66,7 +68,7 @@ def command_line(program: str, guest: Guest) -> list[str]:
     argv += ["-device", "virtio-blk-pci,drive=seed"]
     argv += ["-netdev", f"user,id=net,restrict=on,hostfwd=tcp:{LOOPBACK}:{guest.ssh_port}-:22"]
     # Without its ROM nothing is booted from the network.
-    argv += ["-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"]
+    argv += ["-device", f"virtio-net-pci,netdev=net,mac={MAC},romfile=", "-device", "virtio-rng-pci"]
     argv += ["-chardev", f"file,id=console,path={_escaped(guest.console)}", "-serial", "chardev:console"]
     argv += ["-chardev", f"file,id=report,path={_escaped(guest.report)}", "-device", "virtio-serial-pci"]
     return [*argv, "-device", f"virtserialport,chardev=report,name={REPORT_PORT}"]

@@ -5,16 +5,22 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 
+from ..common.errors import StoreError
+from ..common.size import format_size
+from ..common.space import free_bytes
 from .console import Stuck, clean, dead_end, hung, loader_began
 from .evidence import complete
 from .place import Place
 
 _PAUSE = 0.25
-_LAST_WORDS = 2.0
-"""Seconds that a guest which came to a dead end has to say why: a panic's trace comes line by line."""
+_LEAST_FREE = 16 * 1024**2
+"""Bytes. QEMU pauses a guest for whose disk there is no room, and says so to nobody."""
+_MOST_SAID = 16 * 1024**2
+"""Bytes that a guest may say: more is an endless repetition, and would fill the host's disk."""
 
 
 @dataclass(frozen=True)
@@ -33,27 +39,60 @@ class Watched:
 
 
 def watch(place: Place, began: float, timeout: float) -> Watched:
-    """Watch a guest that was started at ``began`` (``time.monotonic()``) for at most ``timeout`` seconds since then."""
+    """Watch a guest that was started at ``began`` (``time.monotonic()``) for at most ``timeout`` seconds since then.
+
+    Raises StoreError when the file system of ``place`` is full.
+    """
     firmware_seconds: float | None = None
-    text, length, stuck = "", 0, dead_end("")
+    text, report, lengths = "", complete(""), (0, 0)
+    reporting, stuck = False, dead_end("")
+    free_until = began
+    """When it was last not stuck."""
     while True:
         alive = place.is_alive()  # asked first: what it wrote before its end is read below
         now = time.monotonic()
-        raw = place.read(place.console)
-        if len(raw) != length:
-            text, length = clean(raw), len(raw)
-            stuck = dead_end(text)
-        report = complete(place.read(place.report).decode("utf-8", "replace"))
+        grown = (_length(place.console), _length(place.report))
+        if grown != lengths:
+            lengths = grown
+            text = clean(place.read(place.console, _MOST_SAID))
+            report = complete(place.read(place.report, _MOST_SAID).decode("utf-8", "replace"))
+            reporting = lengths[1] > 0
+            stuck = _flood(text) if max(lengths) > _MOST_SAID else dead_end(text, reporting=reporting)
         if firmware_seconds is None and loader_began(text):
             firmware_seconds = now - began
         if report is not None:
             return Watched(text, report=report, firmware_seconds=firmware_seconds, seconds=now - began)
-        if stuck is not None:
-            time.sleep(_LAST_WORDS)
-            text = clean(place.read(place.console))
-            return Watched(text, stuck=dead_end(text), seconds=now - began)
+        if stuck is None:
+            free_until = now
+        elif now - free_until >= stuck.grace:
+            return Watched(text, stuck=stuck, seconds=now - began)
         if not alive:
-            return Watched(text, ended=True, seconds=now - began)
+            return Watched(text, stuck=stuck, ended=True, seconds=now - began)
         if now - began > timeout:
-            return Watched(text, stuck=hung(text), seconds=now - began)
+            return Watched(text, stuck=stuck or hung(text, reporting=reporting), seconds=now - began)
+        _require_room(place)
         time.sleep(_PAUSE)
+
+
+def _length(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _flood(text: str) -> Stuck:
+    return Stuck(
+        hung(text).stage,
+        f"the guest said more than {format_size(_MOST_SAID)}, and does not stop",
+        tuple(text.splitlines()[-5:]),
+        "Look in the image for what repeats these lines",
+    )
+
+
+def _require_room(place: Place) -> None:
+    if free_bytes(place.directory) < _LEAST_FREE:
+        raise StoreError(
+            f"the file system of {place.directory} is full, so that the guest cannot write to its disk",
+            "Free some space there, or choose another directory, on a file system with room for what the guest writes",
+        )

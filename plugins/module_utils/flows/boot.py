@@ -9,28 +9,45 @@ import contextlib
 import os
 import platform
 import secrets
-import socket
 import time
 import typing as t
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from ..boot import console, evidence, firmware, guest_report, judgement, machine, place, qemu, seed, seed_iso, ssh
+from ..boot import (
+    console,
+    evidence,
+    firmware,
+    guest_report,
+    judgement,
+    machine,
+    place,
+    ports,
+    qemu,
+    seed,
+    seed_iso,
+    ssh,
+)
 from ..boot.model import Boot, BootError, BootOptions
 from ..boot.watch import Watched, watch
-from ..common.errors import BadRequestError
+from ..common.age import now
+from ..common.errors import BadRequestError, StoreError
 from ..common.host import Host
 from ..common.size import format_size
+from ..common.space import require_free_space
 from ..disk import qemu_img
 from ..engine import accel
 from ..store.files import write_text
-from .boot_outcome import no_report, outcome
+from .boot_outcome import masked, no_report, outcome
 
 _PORT_TAKEN = "Could not set up host forwarding rule"
 _PORT_TRIES = 5
 _SSH_SECONDS = 120
 LIFETIME = 180
 """Seconds that QEMU may outlive the time-out: to log in, and to be ended."""
+_LEAST_SPACE = 64 * 1024**2
+"""Bytes. Less than any guest writes that comes to its end."""
 _LEAST_MEMORY = 128 * 1024**2
 _LEAST_TIMEOUT = 10
 _ARCHITECTURE, _MACHINE = "amd64", "x86_64"
@@ -53,6 +70,8 @@ class Guest:
     boot: Boot
     port: int
     credentials: ssh.Credentials
+    expires: datetime
+    """When QEMU is ended at the latest."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +107,16 @@ def booted(
     program = host.require(qemu.PROGRAM, qemu.PACKAGE)
     accelerator = choose_accel(host, options.accel)
     with place.claimed(host, workdir) as here:
+        require_free_space(here.directory, _LEAST_SPACE, f"a boot of {image}")
         prepared = _prepare(host, here, program, accelerator, image, image_format, options)
         try:
             yield _boot(host, prepared, options, options.timeout + LIFETIME + lifetime)
         finally:
-            if options.console_log is not None:
-                write_text(options.console_log, console.clean(here.read(here.console)))
-            if not os.path.exists(here.kept):
-                machine.stop(here)
+            try:
+                if not os.path.exists(here.kept):
+                    machine.stop(here)
+            finally:
+                _write_log(host, here, options.console_log)
 
 
 def preflight(host: Host, options: BootOptions, *, architecture: str = _ARCHITECTURE, prefix: str = "") -> None:
@@ -111,6 +132,20 @@ def preflight(host: Host, options: BootOptions, *, architecture: str = _ARCHITEC
         raise BadRequestError(
             f"boot checks are for amd64, and this host is {platform.machine()}", "Run them on a host that is amd64"
         )
+    require_possible(options, prefix)
+    seed.seed_from(_asked(options), "goldsmith-boot")
+    if options.console_log is not None:
+        _require_log(options.console_log)
+    for program, package in _PROGRAMS:
+        host.require(program, package)
+    if options.firmware == "uefi":
+        firmware.find()
+    if options.accel == "kvm":
+        choose_accel(host, options.accel)
+
+
+def require_possible(options: BootOptions, prefix: str = "") -> None:
+    """Raise BadRequestError for an option that no guest can have; ``prefix`` stands before its name."""
     if options.memory < _LEAST_MEMORY:
         raise BadRequestError(
             f"{prefix}memory is {format_size(options.memory)}", "Give at least 128M; cloud images need 512M or more"
@@ -122,15 +157,16 @@ def preflight(host: Host, options: BootOptions, *, architecture: str = _ARCHITEC
         raise BadRequestError(
             f"{prefix}ssh_port is {options.ssh_port}", "Give a number from 1 to 65535, or leave it out"
         )
-    seed.seed_from(_asked(options), "goldsmith-boot")
-    if options.console_log is not None:
-        _require_log(options.console_log)
-    for program, package in _PROGRAMS:
-        host.require(program, package)
-    if options.firmware == "uefi":
-        firmware.find()
-    if options.accel == "kvm":
-        choose_accel(host, options.accel)
+
+
+def _write_log(host: Host, here: place.Place, path: str | None) -> None:
+    """What came of the boot counts for more than this."""
+    if path is None or not os.path.exists(here.console):
+        return
+    try:
+        write_text(path, console.clean(here.read(here.console)))
+    except StoreError as error:
+        host.warn(f"console_log was not written: {error}")
 
 
 def choose_accel(host: Host, wanted: str) -> str:
@@ -191,7 +227,8 @@ def _require_log(path: str) -> None:
 
 
 def _boot(host: Host, prepared: _Prepared, options: BootOptions, lifetime: float) -> Guest:
-    port, watched = _started(host, prepared, options, lifetime)
+    port, expires, watched = _started(host, prepared, options, lifetime)
+    watched = masked(watched, options)
     if watched.report is None:
         raise no_report(prepared.image, prepared.place, watched, options.timeout)
     found = evidence.read_report(watched.report)
@@ -223,16 +260,16 @@ def _boot(host: Host, prepared: _Prepared, options: BootOptions, lifetime: float
             console=watched.console,
             boot=boot,
         )
-    return Guest(prepared.place, boot, port, prepared.credentials)
+    return Guest(prepared.place, boot, port, prepared.credentials, expires)
 
 
-def _started(host: Host, prepared: _Prepared, options: BootOptions, lifetime: float) -> tuple[int, Watched]:
+def _started(host: Host, prepared: _Prepared, options: BootOptions, lifetime: float) -> tuple[int, datetime, Watched]:
     """Start QEMU and watch it; another port is taken where a free one was not free any more."""
     here = prepared.place
     if options.ssh_port is not None:
-        _require_free(options.ssh_port)
+        ports.require_free(options.ssh_port)
     for tried in range(_PORT_TRIES):
-        port = options.ssh_port or _free_port()
+        port = options.ssh_port or ports.free()
         guest = qemu.Guest(
             name=f"goldsmith-boot-{os.path.basename(prepared.image)}",
             disk=here.disk,
@@ -245,35 +282,12 @@ def _started(host: Host, prepared: _Prepared, options: BootOptions, lifetime: fl
             ssh_port=port,
             uefi=prepared.uefi,
         )
-        began = time.monotonic()
+        began, expires = time.monotonic(), now() + timedelta(seconds=lifetime)
         machine.start(host, here, qemu.command_line(prepared.program, guest), lifetime)
         watched = watch(here, began, options.timeout)
         lost = watched.ended and _PORT_TAKEN in machine.said(here)
         if lost and options.ssh_port is not None:
-            raise _taken(options.ssh_port)
+            raise ports.taken(options.ssh_port)
         if not lost or tried == _PORT_TRIES - 1:
             break
-    return port, watched
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((qemu.LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
-def _require_free(port: int) -> None:
-    with socket.socket() as probe:
-        # As QEMU does: connections that are ending are in nobody's way.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((qemu.LOOPBACK, port))
-        except OSError as error:
-            raise _taken(port) from error
-
-
-def _taken(port: int) -> BadRequestError:
-    return BadRequestError(
-        f"ssh_port {port} cannot be had on {qemu.LOOPBACK}: another program listens there, or it needs root",
-        "Choose another port, or leave ssh_port out, and a free one is taken",
-    )
+    return port, expires, watched

@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import typing as t
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
 from ..boot import console, evidence, machine
-from ..boot.model import Boot, BootError, Seconds
+from ..boot.model import Boot, BootError, BootInterruptedError, BootOptions, Seconds
 from ..boot.place import Place
 from ..boot.watch import Watched
 from ..common.errors import CommandError
+from ..engine.masking import Mask
 
+_LONG = 8
 _SEE = "See the last lines of the console, which the result has under console"
 _WAYS_OUT = {
     "firmware": "Put a boot loader for amd64 into the image, or choose the other firmware by the option firmware",
@@ -18,8 +24,32 @@ _WAYS_OUT = {
     "kernel": "Look at the kernel's arguments in the image, at root= and init= first",
     "initramfs": "Look at root= among the kernel's arguments, and at what update-initramfs puts in",
     "systemd": "Look at /etc/fstab and at the units that the console names, or raise timeout",
+    "network": "Look at the image's network configuration and at network_config; QEMU has one virtio card, with DHCP",
     "cloud_init": "Look at what it waits for, or raise timeout",
 }
+
+
+def masked(watched: Watched, options: BootOptions) -> Watched:
+    """Without what the seed may keep secret: guests print what they are told."""
+    mask = Mask(_long_lines([options.user_data, options.network_config]))
+    stuck = watched.stuck
+    if stuck is not None:
+        stuck = replace(stuck, reason=mask.text(stuck.reason), lines=tuple(map(mask.text, stuck.lines)))
+    return replace(watched, console=mask.text(watched.console), stuck=stuck)
+
+
+def _long_lines(value: t.Any) -> Iterator[str]:
+    """The lines of all texts in ``value`` that are so long that nothing else is hidden with them."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for element in value:
+            yield from _long_lines(element)
+    elif value is not None:
+        for line in map(str.strip, str(value).splitlines()):
+            # Of a text the values behind keys and hyphens, too.
+            texts = (line, line.partition(": ")[2], line.partition("- ")[2])
+            yield from (text for text in (text.strip("\"' ") for text in texts) if len(text) >= _LONG)
 
 
 def no_report(image: str, place: Place, watched: Watched, timeout: int) -> BootError | CommandError:
@@ -42,7 +72,7 @@ def no_report(image: str, place: Place, watched: Watched, timeout: int) -> BootE
         )
     powered_off = machine.powered_off(place)
     reason = "the guest powered itself off" if powered_off else "QEMU was ended from outside"
-    return BootError(
+    return (BootError if powered_off else BootInterruptedError)(
         f"{image} did not come to the end of its boot: {reason}{f' ({said})' if said else ''}",
         _SEE if powered_off else "See who ended it: somebody else, or the kernel, because memory ran out",
         stage=console.hung(watched.console).stage,

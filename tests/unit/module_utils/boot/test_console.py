@@ -35,6 +35,16 @@ PANIC = (
     "[   16.752734] RIP: 0033:0x7fef512e1409\r\n[   16.752734]  </TASK>\r\n"
     "[   16.752734] ---[ end Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100 ]---\r\n"
 )
+RECOVERED = (
+    f"{KERNEL}[    0.000000] Command line: BOOT_IMAGE=/vmlinuz root=PARTUUID=1f51 ro console=ttyS0 panic=-1\r\n"
+    "[    1.802000] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\r\n"
+    f"{KERNEL}Loading, please wait...\r\n"
+)
+"""Ubuntu's minimal images try it without an initramfs at first."""
+REBOOTING = (
+    f"{KERNEL}[    1.802000] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\r\n"
+    "[    1.803000] CPU: 0 PID: 1 Comm: swapper/0 Not tainted\r\n[    1.804000] Rebooting in 10 seconds..\r\n"
+)
 NO_ROOT_FS = (
     f"{KERNEL}[    1.801000] List of all partitions:\r\n[    1.801100] No filesystem could mount root, tried: \r\n"
     "[    1.802000] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\r\n"
@@ -54,16 +64,21 @@ EMERGENCY = (
     "You are in emergency mode. After logging in, type journalctl -xb to view\r\n"
 )
 LOCKED = f"{SYSTEMD}\r\nCannot open access to console, the root account is locked.\r\nSee sulogin(8)\r\n"
-JOB = f"{SYSTEMD}[\x1b[0m\x1b[0;31m*     \x1b[0m] A start job is running for Wait for Ne\x1b[0m (25s / 2min)\r"
+WAITS = "[\x1b[0m\x1b[0;31m*     \x1b[0m] A start job is running for Wait for Ne\x1b[0m (25s / 2min)\r"
+JOB = SYSTEMD + WAITS
 UNIT_JOB = (
     f"{SYSTEMD}\x1bM\r\x1b[K[ \x1b[0;31m*  \x1b[0m] Job systemd-networkd-wait-online.se…tart running (2min 12s)\r"
 )
+IFUPDOWN_JOB = f"{SYSTEMD}[ ***  ] (1 of 2) A start job is running for Raise network interfaces (1min / 5min)\r"
+OTHER_JOB = f"{SYSTEMD}[ ***  ] A start job is running for dev-disk-by\\x2dlabel-data.device (25s / 1min 30s)\r"
+NO_CLOUD_INIT = f"{SYSTEMD}\r\nDebian GNU/Linux 12 debian ttyS0\r\n\r\ndebian login: "
 INIT = f"{SYSTEMD}[   56.4] cloud-init[300]: Cloud-init v. 22.4.2 running 'init-local' at Mon, 23 Nov 2026 02:36:00\r\n"
 FINAL = (
     f"{INIT}[   96.8] cloud-init[527]: Cloud-init v. 22.4.2 running 'modules:final' at Mon, 23 Nov 2026 02:37:48\r\n"
 )
 FULL = f"{SYSTEMD}[  149.08] cloud-init[207]: OSError: [Errno 28] No space left on device: '/var/lib/cloud'\r\n"
 CRASHED = f"{SYSTEMD}[  149.08] cloud-init[207]: ModuleNotFoundError: No module named 'yaml'\r\n"
+INIT_STAGE = f"{INIT}[   66.4] cloud-init[310]: Cloud-init v. 22.4.2 running 'init' at Mon, 23 Nov 2026 02:36:10\r\n"
 ENDED = (
     "[   99.9] cloud-init[527]: Cloud-init v. 22.4.2 finished at Mon, 23 Nov 2026. Datasource DataSource{}.  Up 99\r\n"
 )
@@ -85,6 +100,9 @@ ENDED = (
         (FULL, "cloud_init", "the disk is full, and cloud-init cannot work"),
         (FINAL + ENDED.format("None"), "cloud_init", "cloud-init found no datasource"),
         (KERNEL * 4, "systemd", "the guest reboots again and again"),
+        (REBOOTING * 4, "kernel", "the kernel panicked: VFS: Unable to mount root fs"),
+        (FINAL + ENDED.format("NoCloud"), "cloud_init", "cloud-init has ended, and did not start the report"),
+        (NO_CLOUD_INIT, "cloud_init", "the guest came to its login prompt, and cloud-init never ran"),
     ],
 )
 def test_dead_ends(console: str, stage: str, reason: str) -> None:
@@ -95,10 +113,40 @@ def test_dead_ends(console: str, stage: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "console", ["", SEABIOS, GRUB, KERNEL, KERNEL * 2, SYSTEMD, JOB, INIT, FINAL + ENDED.format("NoCloud")]
+    "console", ["", SEABIOS, GRUB, KERNEL, KERNEL * 2, SYSTEMD, JOB, INIT, FINAL, RECOVERED, f"{FULL}{SEABIOS}"]
 )
 def test_what_may_still_go_on(console: str) -> None:
     assert dead_end(clean(console)) is None
+
+
+@pytest.mark.parametrize("console", [FINAL + ENDED.format("NoCloud"), NO_CLOUD_INIT])
+def test_a_report_that_has_begun_will_end(console: str) -> None:
+    assert dead_end(clean(console), reporting=True) is None
+    assert hung(clean(console), reporting=True).reason != hung(clean(console)).reason
+
+
+@pytest.mark.parametrize(
+    ("console", "least", "most"),
+    [
+        (PANIC, 1, 5),
+        (NO_ROOT_FS, 10, 20),  # its last line may be yet to come, or the firmware
+        (REBOOTING, 20, 30),
+        (REBOOTING * 4, 1, 5),
+        (PROMPT, 1, 5),
+        (NO_CLOUD_INIT, 30, 60),
+        (FINAL + ENDED.format("NoCloud"), 30, 60),
+    ],
+)
+def test_how_long_it_may_go_on_after_all(console: str, least: float, most: float) -> None:
+    found = dead_end(clean(console))
+    assert found is not None
+    assert least <= found.grace <= most
+
+
+def test_what_helps_where_no_report_comes() -> None:
+    never, disabled = dead_end(clean(NO_CLOUD_INIT)), dead_end(clean(FINAL + ENDED.format("NoCloud")))
+    assert never is not None and "Install cloud-init" in never.way_out
+    assert disabled is not None and "vendor_data: {enabled: false}" in disabled.way_out
 
 
 @pytest.mark.parametrize(
@@ -111,8 +159,21 @@ def test_what_may_still_go_on(console: str) -> None:
         (KERNEL, "kernel", "the kernel started and did not come to its init"),
         (f"{KERNEL}Begin: Mounting root file system ...", "initramfs", "did not find or mount the root file system"),
         (SYSTEMD, "systemd", "systemd started, and cloud-init never ran"),
-        (JOB, "systemd", "systemd started, and still waits for Wait for Ne, and cloud-init never ran"),
-        (UNIT_JOB, "systemd", "still waits for systemd-networkd-wait-online.se, and cloud-init never ran"),
+        (JOB, "network", "the network did not come up, and systemd still waits for Wait for Ne"),
+        (
+            UNIT_JOB,
+            "network",
+            "the network did not come up, and systemd still waits for systemd-networkd-wait-online.s",
+        ),
+        (IFUPDOWN_JOB, "network", "systemd still waits for Raise network interfaces"),
+        (INIT + WAITS, "network", "systemd still waits for Wait for Ne"),
+        (INIT_STAGE + WAITS, "cloud_init", "not come further than its stage init, while systemd waits for Wait for Ne"),
+        (
+            OTHER_JOB,
+            "systemd",
+            "systemd started, and still waits for dev-disk-by\\x2dlabel-data.device, and cloud-init",
+        ),
+        (NO_CLOUD_INIT, "cloud_init", "the guest came to its login prompt, and cloud-init never ran"),
         (CRASHED, "cloud_init", "cloud-init did not come further than its stage init-local"),
         (INIT, "cloud_init", "cloud-init did not come further than its stage init-local"),
         (FINAL, "cloud_init", "cloud-init did not come further than its stage modules:final"),

@@ -7,9 +7,10 @@ import json
 import subprocess
 import typing as t
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.evidence import (
@@ -28,12 +29,18 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import (
     FailedUnit,
     HostKey,
 )
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.qemu import MAC
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFLmOTwY/CVPzJN7+GiVlFDG8gctgxasetuuSfdgRUw3"
 STAGE = {"errors": [], "finished": 1795401472.15, "start": 1795401468.52}
 NAMES = ("init-local", "init", "modules-config", "modules-final")
 GOOD: dict[str, t.Any] = {"datasource": "DataSourceNoCloud [seed=/dev/vdb][dsmode=net]", "stage": None}
 GOOD |= {name: dict(STAGE) for name in NAMES} | {"modules-init": {"errors": [], "finished": None, "start": None}}
+
+
+CARD = f"2: enp0s3: <BROADCAST,UP> mtu 1500 qdisc fq_codel state UP mode DEFAULT \\    link/ether {MAC} brd ff:ff"
+DOCKER = "3: docker0: <BROADCAST,UP> mtu 1500 qdisc noqueue state UP \\    link/ether 02:42:5d:1e:3c:01 brd ff:ff"
+BRIDGED = CARD.replace(" state UP", " master br0 state UP")
 
 
 def report(**changed: str | None) -> str:
@@ -48,6 +55,7 @@ def report(**changed: str | None) -> str:
         "failed-units": None,
         "kernel": "6.1.0-56-cloud-amd64",
         "machine-id": "2d9da095a4b64a63ae0da03a5173e39e",
+        "links": f"1: lo: <LOOPBACK,UP> mtu 65536 state UNKNOWN \\    link/loopback 00:00:00:00:00:00\n{CARD}",
         "addresses": "2: enp0s3    inet6 fec0::5054/64 scope site \n2: enp0s3    inet 10.0.2.15/24 metric 100",
         "sshd": "active\ninactive\nactive\ninactive",
         "host-keys": f"{KEY} root@boot-check",
@@ -119,6 +127,12 @@ LOG = "2026-11-23 02:37:26,742 - util.py[WARNING]: Failed loading yaml blob. Inv
             "systemd did not end the boot: it waits for slow.service, multi-user.target",
         ),
         ({"addresses": None}, "network", "no network interface got an address"),
+        (
+            {"links": f"{CARD}\n{DOCKER}", "addresses": "3: docker0    inet 172.17.0.1/16 brd 172.17.255.255 scope"},
+            "network",
+            "no network interface got an address",
+        ),
+        ({"logins": None}, "network", "sshd runs, and no user takes the key that cloud-init was to give to the"),
         ({"disk": "1B-blocks Avail\n7318282240 0"}, "systemd", "the root file system is full"),
     ],
 )
@@ -127,6 +141,40 @@ def test_what_makes_a_boot_a_failure(changed: dict[str, str | None], stage: str,
     assert found.stage == stage
     assert problem in found.problem
     assert found.way_out
+
+
+@pytest.mark.parametrize(
+    ("links", "address"),
+    [
+        (f"{DOCKER}\n{CARD}", "3: docker0    inet 172.17.0.1/16 scope\n2: enp0s3    inet 10.0.2.15/24 scope global"),
+        (f"{BRIDGED}\n3: br0: <UP> mtu 1500 \\    link/ether 0a:01:02:03:04:05", "3: br0    inet 10.0.2.15/24 scope"),
+        (
+            "5: lan@br0: <UP> mtu 1500 \\    link/ether 0a:01:02:03:04:05 brd ff:ff\n"
+            f"3: br0: <UP> mtu 1500 \\    link/ether 0a:01:02:03:04:05\n{BRIDGED}",
+            "5: lan    inet 10.0.2.15/24 scope global",
+        ),
+    ],
+)
+def test_the_address_is_that_of_the_card_or_of_what_lies_on_it(links: str, address: str) -> None:
+    assert read_report(report(links=links, addresses=address)).address == "10.0.2.15"
+
+
+@pytest.mark.parametrize(
+    ("user_data", "is_meant"),
+    [
+        (None, False),
+        ({"runcmd": []}, False),
+        ({"users": ["default", {"name": "ops"}]}, False),
+        ({"users": [{"name": "ops"}]}, True),
+        ("#cloud-config\nusers:\n  - name: ops\n", True),
+        ("#cloud-config\nusers:\n  - default\n", False),
+        ("#!/bin/sh\necho users: none\n", False),
+    ],
+)
+def test_a_key_that_nobody_was_to_get(user_data: t.Any, is_meant: bool) -> None:
+    found = read_report(report(logins=None))
+    assert (problems(found, BootOptions(user_data=user_data)) == []) == is_meant
+    assert problems(found, BootOptions(user_data=user_data, ssh=False)) == []
 
 
 def test_what_may_be_overlooked() -> None:
@@ -174,6 +222,19 @@ def test_any_report_can_be_read(text: str) -> None:
     problems(read_report(text), BootOptions())
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda values: st.lists(values) | st.dictionaries(st.sampled_from([*NAMES, "errors", "WARNING", "start"]), values),
+)
+
+
+@given(JSON, st.dictionaries(st.sampled_from([*NAMES, "datasource", "stage"]), JSON))
+@example(3, {"init": {"errors": 5, "recoverable_errors": {"WARNING": 5}}})
+def test_any_status_of_cloud_init_can_be_read(anything: t.Any, stages: dict[str, t.Any]) -> None:
+    for document in (anything, {"v1": anything}, {"v1": stages}):
+        problems(read_report(report(cloud_init_status=json.dumps(document))), BootOptions())
+
+
 def test_the_guest_s_script_frames_what_programs_print() -> None:
     """The script's own function, in a real shell."""
     functions = script(f"{KEY} comment", 100).partition("tell() {")[2].partition("\n}\n")[0]
@@ -184,6 +245,35 @@ def test_the_guest_s_script_frames_what_programs_print() -> None:
     told = complete(done.stdout)
     assert told is not None
     assert sections(told) == {"one": printed.splitlines(), "two": [], "three": []}
+
+
+@pytest.mark.parametrize(
+    ("setting", "where", "key", "logins"),
+    [
+        ("", "home/ops/.ssh/authorized_keys", "{key} x", ["ops"]),
+        ("", "home/ops/.ssh/authorized_keys", 'command="echo no" {key} x', []),
+        ("authorizedkeysfile .ssh/keys %h/.ssh/more", "home/ops/.ssh/more", "{key} x", ["ops"]),
+        ("authorizedkeysfile @ROOT@/etc/keys/%u", "etc/keys/ops", "{key} x", ["ops"]),
+        ("authorizedkeysfile none", "home/ops/.ssh/authorized_keys", "{key} x", []),
+    ],
+)
+def test_who_takes_the_key(setting: str, where: str, key: str, logins: list[str], tmp_path: Path) -> None:
+    """The script's own function, with programs that say of users and of sshd what a guest's would."""
+    path = tmp_path / where
+    path.parent.mkdir(parents=True)
+    path.write_text(key.format(key=KEY))
+    said = {
+        "getent": f"root:x:0:0::{tmp_path}/root:/bin/sh\nops:x:1000:1000::{tmp_path}/home/ops:/bin/sh",
+        "sshd": f"port 22\n{setting}".replace("@ROOT@", str(tmp_path)),
+    }
+    for name, text in said.items():
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
+        program.chmod(0o755)
+    functions = script(f"{KEY} comment", 100).partition("logins() {")[2].partition("\n}\n")[0]
+    shell = f"logins() {{{functions}\n}}\nkey={KEY.split()[1]}\nPATH={tmp_path}:$PATH\nlogins\n"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == logins
 
 
 def test_the_vendor_data_is_a_boothook_of_sound_shell() -> None:

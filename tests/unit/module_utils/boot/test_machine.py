@@ -155,6 +155,8 @@ def test_a_program_that_fails_at_once(tmp_path: Path, mark: str) -> None:
         assert machine.said(place) == "no such option"
         machine.start(LocalHost(str(tmp_path)), place, program(place), 60)
         assert place.is_alive()
+        # What the first one said is no end of the second.
+        until(lambda: machine.said(place) == "started")
         machine.keep(place)
     time.sleep(0.5)
     # The first one's supervisor waited for the claim's end, and has left alone what the second one needs.

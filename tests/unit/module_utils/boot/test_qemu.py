@@ -13,12 +13,13 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.qemu import Gue
 
 def argv_of(directory: str, accel: str = "tcg", uefi: Uefi | None = None) -> list[str]:
     names = [f"{directory}/{name}" for name in ("disk", "seed", "console", "report")]
-    return command_line("qemu", Guest("name", *names, accel, 1024**3, 2, 2222, uefi))
+    return command_line("qemu", Guest("a=b,c", *names, accel, 1024**3, 2, 2222, uefi))
 
 
 def test_the_command_line() -> None:
     argv = argv_of("/d")
     assert argv[argv.index("-netdev") + 1] == "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22"
+    assert argv[argv.index("-name") + 1] == "guest=a=b,,c"
     assert argv[argv.index("-m") + 1] == "1024M"
     assert "tcg,thread=multi" in argv and "-drive" not in argv
     assert "kvm" in argv_of("/d", "kvm")
