@@ -64,12 +64,13 @@ options:
     default: false
   name:
     description:
-      - Name of a guest that is kept running.
+      - Name of a guest that is kept running, of letters, digits, dots, hyphens and underscores.
       - By default the name of the file O(image), without what follows its last dot.
     type: str
   max_lifetime:
     description:
-      - How long a guest that is kept running may live after O(timeout), such as V(30m) or V(2h). Then it is ended.
+      - How long a guest that is kept running may live after O(timeout) and three minutes for logging in, such as V(30m)
+        or V(2h). Then it is ended.
     type: str
     default: 1h
   firmware:
@@ -112,14 +113,17 @@ options:
       - User data for cloud-init, a dictionary of cloud-config, or a text. Goes to the guest as it is.
       - The key of the run goes in by the meta data, and cloud-init gives it to the default user.
       - With C(vendor_data.enabled=false) in it the guest cannot report.
+      - It is in no log, and texts in it of at least eight characters are masked where the console is shown.
     type: raw
   network_config:
     description:
       - Network configuration for cloud-init, a dictionary or a text. Without it cloud-init uses DHCP.
+      - It is as hidden as O(user_data).
     type: raw
   ssh:
     description:
-      - Whether to log in, where sshd runs and a user takes the key of the run.
+      - Whether to log in, where sshd runs. It fails where no user takes the key of the run, unless O(user_data) has
+        C(users) without C(default).
     type: bool
     default: true
   ssh_port:
@@ -141,7 +145,7 @@ options:
   console_log:
     description:
       - A file for what the serial console said, readable as text. It is written however the boot ends, for its owner
-        alone, as a guest may print secrets. Its directory has to exist.
+        alone, as a guest may print secrets. Its directory has to exist. Where it cannot be written there is a warning.
     type: path
   store:
     description:
@@ -150,8 +154,9 @@ options:
     default: /var/lib/goldsmith
 notes:
   - Needs C(qemu-system-x86_64) (package C(qemu-system-x86)), C(qemu-img) (C(qemu-utils)), C(xorriso), and OpenSSH's
-    client. The image has to be for amd64, with systemd and cloud-init.
-  - Key and port of a guest are on the host that runs it. To go on inside from elsewhere, delegate to that host.
+    client. Host and image have to be amd64, the image with systemd and cloud-init.
+  - Key and port of a guest are on the host that runs it, and only the user that booted it can read the key. The guide
+    to booting has a play that goes on inside from elsewhere.
 seealso:
   - module: goldsmith.kvm.image_customize
   - module: goldsmith.kvm.seed_iso
@@ -185,6 +190,7 @@ EXAMPLES = r"""
     max_lifetime: 30m
   register: booted
 
+# On the host that runs it, as the user that booted it.
 - name: Go on inside it
   ansible.builtin.add_host:
     name: noble-web
@@ -404,12 +410,16 @@ console:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.runner import run_module
-from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.image_boot import boot_argument_spec, manage_boot
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.image_boot import (
+    SECRET_OPTIONS,
+    boot_argument_spec,
+    manage_boot,
+)
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=boot_argument_spec(), supports_check_mode=True)
-    run_module(module, manage_boot)
+    run_module(module, manage_boot, free_form=SECRET_OPTIONS)
 
 
 if __name__ == "__main__":

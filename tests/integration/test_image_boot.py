@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import typing as t
@@ -17,18 +18,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot import evidence, ssh
 from ansible_collections.goldsmith.kvm.tests.fixtures import base_image
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
+from .examples import ROOT, blocks
 from .mounted import mounted
-from .plays import Result, run_tasks
+from .plays import Result, run_plays, run_tasks
 
 pytestmark = pytest.mark.slow
 
 MODULE = "goldsmith.kvm.image_boot"
 SECONDS = 1200
 """For a boot on a busy machine."""
-ED25519 = "AAAAC3NzaC1lZDI1NTE5"
 
 
 def base() -> Path:
@@ -59,7 +63,7 @@ class Kept:
     def __init__(self, directory: Path) -> None:
         self.image = directory / "noble.qcow2"
         self.image.symlink_to(base())
-        self.store = directory / "store"
+        self.store = directory / "the store"
         self.console_log = directory / "console.txt"
         self.before = sha256(self.image)
         self.arguments: dict[str, t.Any] = {
@@ -69,7 +73,13 @@ class Kept:
             "accel": "tcg",
             "timeout": SECONDS,
             "disk_size": "8G",
-            "user_data": {"write_files": [{"path": "/etc/wish", "content": "hunter2-of-the-seed\n"}]},
+            # Each of these words stands somewhere in the result, too.
+            "user_data": {
+                "write_files": [{"path": "/etc/wish", "content": "hunter2-of-the-seed\n"}],
+                "users": ["default", {"name": "noble"}],
+                "swap": {"size": 0},
+                "runcmd": [["true", "-t"]],
+            },
             "console_log": str(self.console_log),
         }
         self.foreseen = boot_image("--check", **self.arguments)
@@ -130,14 +140,21 @@ def test_what_the_guest_says_of_itself_is_true(kept: Kept) -> None:
     boot = kept.result["boot"]
     asked = (
         "uname -r; cat /etc/machine-id; hostname -I | cut -d ' ' -f 1; df -B1 --output=size /; cat /etc/wish; nproc; "
+        "cloud-init status | cut -d ' ' -f 2; systemctl show --property UserspaceTimestampMonotonic --value"
     )
-    lines = kept.ssh(f"{asked} systemctl show --property UserspaceTimestampMonotonic --value").split()
-    kernel, machine_id, address, dummy, size, wish, cpus, userspace = lines
+    kernel, machine_id, address, dummy, size, wish, cpus, status, userspace = kept.ssh(asked).split()
     assert (boot["kernel"], boot["machine_id"], boot["address"]) == (kernel, machine_id, address)
     assert boot["disk"]["size"] == int(size) > 7 * 10**9
     assert 0 < boot["disk"]["free"] < int(size)
-    assert (wish, cpus) == ("hunter2-of-the-seed", "2")
+    assert (wish, cpus, status) == ("hunter2-of-the-seed", "2", boot["cloud_init"]["status"])
     assert boot["seconds"]["kernel"] == pytest.approx(int(userspace) / 1e6, abs=0.01)
+    # Such as: Startup finished in 10.014s (kernel) + 1min 30.292s (userspace) = 1min 40.307s
+    analysed = kept.ssh("systemd-analyze time").partition("Startup finished in ")[2].partition("=")[0]
+    for part in ("kernel", "userspace"):
+        found = re.search(rf"(?:(\d+)min )?([0-9.]+)(m?)s \({part}\)", analysed)
+        assert found is not None, analysed
+        seconds = int(found[1] or 0) * 60 + float(found[2]) / (1000 if found[3] else 1)
+        assert boot["seconds"][part] == pytest.approx(seconds, abs=0.1)
     said = kept.ssh("for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done")
     assert sorted(key["fingerprint"] for key in boot["ssh_host_keys"]) == sorted(re.findall(r"SHA256:\S+", said))
 
@@ -159,6 +176,17 @@ def test_no_secret_is_an_argument_or_in_a_file_for_others(kept: Kept) -> None:
     running = processes(guest["directory"])
     assert any("qemu-system" in line for line in running)
     assert "hunter2" not in "".join(running) + json.dumps(kept.result)
+    told = kept.result["invocation"]["module_args"]
+    assert told["user_data"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    assert (told["network_config"], told["disk_size"]) == (None, "8G")
+
+
+def test_the_words_of_the_seed_are_left_in_the_result(kept: Kept) -> None:
+    guest = kept.result["guest"]
+    assert (guest["name"], guest["user"], guest["host"]) == ("noble", "ubuntu", "127.0.0.1")
+    assert guest["private_key_file"] == f"{guest['directory']}/id_ed25519"
+    assert guest["directory"].startswith(f"{kept.store}/boots/boot-")
+    assert isinstance(guest["port"], int)
     assert os.stat(guest["directory"]).st_mode & 0o077 == 0
     assert os.stat(kept.console_log).st_mode & 0o077 == 0
     state = next(path for path in (kept.store / "boots").iterdir() if path.suffix == ".json")
@@ -192,8 +220,58 @@ def test_other_boots_leave_it_alone(kept: Kept, tmp_path: Path) -> None:
     assert kept.ssh("echo here") == "here\n"
 
 
+def test_a_play_goes_on_inside(kept: Kept, tmp_path: Path) -> None:
+    """As a host of its own, by what was returned; and as the guide does it. The store's name has a blank in it."""
+    guest = kept.result["guest"]
+    assert " " in guest["known_hosts_file"]
+    names = {
+        "ansible_host": "host",
+        "ansible_port": "port",
+        "ansible_user": "user",
+        "ansible_ssh_private_key_file": "private_key_file",
+        "ansible_ssh_common_args": "ssh_common_args",
+    }
+    directly = {variable: guest[name] for variable, name in names.items()}
+    guide = next(text for text in blocks(ROOT / "docs" / "boot.md", "yaml") if "add_host" in text)
+    as_the_guide = next(task for task in yaml.safe_load(guide)[0]["tasks"] if task["name"] == "Meet it")
+    meet = [{"ansible.builtin.add_host": {"name": "noble", "groups": "booted", **directly}}, as_the_guide]
+    ask = {"ansible.builtin.command": "cat /etc/machine-id", "become": True}
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False}
+    plays = [
+        {**play, "vars": {"booted": kept.result}, "tasks": meet},
+        {
+            "hosts": "booted",
+            "gather_facts": False,
+            "vars": {"ansible_python_interpreter": "/usr/bin/python3"},
+            "tasks": [ask],
+        },
+    ]
+    told = run_plays(plays, directory=tmp_path).results[-2:]
+    assert [result["stdout"] for result in told] == [kept.result["boot"]["machine_id"]] * 2
+
+
+def test_only_this_guest_with_this_key_is_let_in(kept: Kept, tmp_path: Path) -> None:
+    guest, boot, host = kept.result["guest"], kept.result["boot"], LocalHost(str(tmp_path))
+    own = ssh.Credentials(guest["directory"])
+
+    def refusal(credentials: ssh.Credentials, machine_id: str = boot["machine_id"]) -> str:
+        return ssh.refusal(host, credentials, guest["port"], guest["user"], machine_id, 120)
+
+    assert refusal(own) == ""
+    assert refusal(own, "0" * 32) == f"another guest answered, with the machine-id {boot['machine_id']}"
+    other = ssh.Credentials(str(tmp_path))
+    public = ssh.make_key(host, other.key_file)
+    shutil.copyfile(own.known_hosts, other.known_hosts)
+    assert "Permission denied" in refusal(other)
+    shutil.copyfile(own.key_file, other.key_file)
+    host_key = evidence.host_key(public)
+    assert host_key is not None
+    ssh.write_known_hosts(other.known_hosts, guest["port"], [host_key])
+    assert refusal(other) == "Host key verification failed."
+
+
 def test_zz_it_ends(kept: Kept) -> None:
-    directory = kept.result["guest"]["directory"]
+    directory, port = kept.result["guest"]["directory"], kept.result["guest"]["port"]
     ending = {"name": "noble", "state": "absent", "store": str(kept.store)}
     foreseen = boot_image("--check", **ending)
     assert foreseen["changed"] and os.path.isdir(directory)
@@ -202,6 +280,8 @@ def test_zz_it_ends(kept: Kept) -> None:
     assert first["diff"] == {"before": {"guest": "running"}, "after": {"guest": "absent"}}
     assert processes(directory) == []
     assert os.listdir(kept.store / "boots") == []
+    with socket.create_server(("127.0.0.1", port)):
+        pass
     assert sha256(kept.image) == kept.before
 
 
@@ -222,7 +302,7 @@ WantedBy=multi-user.target
 
 
 def test_all_that_can_go_wrong_is_told_without_sshd_and_network(tmp_path: Path) -> None:
-    """By UEFI: a unit that fails, no sshd, user data that is no YAML, a network that never comes."""
+    """By UEFI: a unit that fails, an error of cloud-init, no sshd, user data that is no YAML, no network."""
     image = tmp_path / "faulty.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base(), image], check=True)
     with mounted(image, writable=True) as root:
@@ -232,11 +312,14 @@ def test_all_that_can_go_wrong_is_told_without_sshd_and_network(tmp_path: Path) 
         (units / "broken.service").write_text(BROKEN)
         (units / "multi-user.target.wants").mkdir(exist_ok=True)
         (units / "multi-user.target.wants/broken.service").symlink_to("/etc/systemd/system/broken.service")
+        (root / "etc/cloud/cloud.cfg.d/99-wrong.cfg").write_text("timezone: Mars/Olympus\n")
     whole = tmp_path / "whole.qcow2"
     subprocess.run(["qemu-img", "convert", "-O", "qcow2", image, whole], check=True)
     before = sha256(whole)
     failed = boot_image(
         image=str(whole),
+        name="faulty",
+        keep_running=True,
         firmware="uefi",
         store=str(tmp_path / "store"),
         accel="tcg",
@@ -247,7 +330,9 @@ def test_all_that_can_go_wrong_is_told_without_sshd_and_network(tmp_path: Path) 
     )
     assert failed["failed"] and failed["stage"] == "cloud_init"
     for part in (
-        f"{whole} booted, but cloud-init did not understand its configuration and went on without it: Failed loading",
+        f"{whole} booted, but cloud-init ended with errors: ",
+        "Mars/Olympus",
+        "cloud-init did not understand its configuration and went on without it: Failed loading",
         "broken.service (the licence is missing)",
         "no network interface got an address",
     ):
@@ -255,8 +340,10 @@ def test_all_that_can_go_wrong_is_told_without_sshd_and_network(tmp_path: Path) 
     boot = failed["boot"]
     assert (boot["firmware"], boot["user"], boot["address"]) == ("uefi", None, None)
     assert {"name": "broken.service", "line": "the licence is missing"} in boot["failed_units"]
-    assert boot["cloud_init"]["datasource"] == "NoCloud"
-    assert any(ED25519 in line or "Cloud-init v." in line for line in failed["console"])
+    assert (boot["cloud_init"]["status"], boot["cloud_init"]["datasource"]) == ("error", "NoCloud")
+    assert "Mars" in " ".join(boot["cloud_init"]["errors"])
+    assert boot["seconds"]["firmware"] > 0
+    assert any("finished at" in line and "DataSourceNoCloud" in line for line in failed["console"])
     assert "BdsDxe: starting" in (tmp_path / "console.txt").read_text()
     assert os.listdir(tmp_path / "store" / "boots") == []
     assert processes(tmp_path / "store") == []

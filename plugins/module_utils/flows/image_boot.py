@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,21 +14,21 @@ import shlex
 import typing as t
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import timedelta
 
 from ..boot import machine, ssh
 from ..boot.model import FIRMWARES, BootOptions
 from ..boot.place import Place
 from ..boot.qemu import LOOPBACK
-from ..common.age import format_time, now, parse_age
+from ..common.age import format_time, parse_age
 from ..common.errors import BadRequestError
 from ..common.host import Host
 from ..common.size import parse_size
 from ..disk import qemu_img
 from ..store.files import identity_of, read_json, refusal, remove_file, write_json
 from ..store.layout import DEFAULT_ROOT, Layout
-from .boot import LIFETIME, Guest, booted, preflight
+from .boot import Guest, booted, preflight
 
+SECRET_OPTIONS = ("user_data", "network_config")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -45,9 +46,8 @@ def boot_argument_spec() -> dict[str, t.Any]:
         "cpus": {"type": "int", "default": 2},
         "disk_size": {"type": "str"},
         "timeout": {"type": "int", "default": 600},
-        # A dictionary, or a text.
-        "user_data": {"type": "raw", "no_log": True},
-        "network_config": {"type": "raw"},
+        # Dictionaries, or texts.
+        **{option: {"type": "raw", "no_log": True} for option in SECRET_OPTIONS},
         "ssh": {"type": "bool", "default": True},
         "ssh_port": {"type": "int"},
         "allow_failed_units": {"type": "list", "elements": "str", "default": []},
@@ -59,9 +59,10 @@ def boot_argument_spec() -> dict[str, t.Any]:
 
 def manage_boot(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """What ``image_boot`` does and returns; ``params`` are those of :func:`boot_argument_spec`."""
-    name = _name(params)
     layout = Layout(params["store"])
     boots = os.path.join(layout.root, "boots")
+    # A boot that leaves no guest behind needs no name, and its image may have any.
+    name = _name(params) if params["name"] or params["keep_running"] or params["state"] == "absent" else ""
     if params["state"] == "absent":
         return _absent(layout, boots, name, check_mode)
     if params["image"] is None:
@@ -112,7 +113,6 @@ def _kept(
             _end(Place(known["guest"]["directory"]))
         state = _state_file(boots, name)
         remove_file(state)
-        started = now()
         with booted(
             host,
             image=info.path,
@@ -127,12 +127,11 @@ def _kept(
                     "sshd does not run, or no user accepts the key of the run",
                     "Let user_data's users have the entry default, and the image have sshd; or leave out keep_running",
                 )
-            expires = started + lifetime + timedelta(seconds=options.timeout + LIFETIME)
             document = {
                 "request": wanted,
                 "image": info.path,
                 "boot": guest.boot.result(),
-                "guest": {"name": name, "expires": format_time(expires), **_access(guest)},
+                "guest": {"name": name, "expires": format_time(guest.expires), **_access(guest)},
             }
             write_json(state, document, 0o600)
             machine.keep(guest.place)
@@ -142,11 +141,13 @@ def _kept(
 def _absent(layout: Layout, boots: str, name: str, check_mode: bool) -> dict[str, t.Any]:
     """End the guest of this name, and remove all that is left of it."""
     state = _state_file(boots, name)
-    known = read_json(state)
-    place = None if known is None else Place(known["guest"]["directory"])
-    running = place is not None and (place.is_alive() or os.path.isdir(place.directory))
-    if not check_mode and place is not None:
-        with layout.lock(f"boot:{name}"):
+    # Whoever boots by this name holds the lock, until it is known where. Without the directory nobody ever did.
+    locked = not check_mode and os.path.isdir(layout.locks)
+    with layout.lock(f"boot:{name}") if locked else contextlib.nullcontext():
+        known = read_json(state)
+        place = None if known is None else Place(known["guest"]["directory"])
+        running = place is not None and (place.is_alive() or os.path.isdir(place.directory))
+        if not check_mode and place is not None:
             _end(place)
             remove_file(state)
     return {"changed": running, "image": None, "boot": None, "guest": None, "diff": _diff(running, False)}
@@ -227,7 +228,10 @@ def _name(params: Mapping[str, t.Any]) -> str:
     if name is None:
         raise BadRequestError("neither name nor image is given", "Name the guest, or the image that it was booted from")
     if not _NAME.fullmatch(name):
-        raise BadRequestError(f"the name {name!r} cannot be used", "Use letters, digits, dots, hyphens, underscores")
+        raise BadRequestError(
+            f"the name {name!r} cannot be used",
+            "Give one by the option name, of at most 128 letters (ASCII), digits, dots, hyphens and underscores",
+        )
     return str(name)
 
 
