@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 import typing as t
 from pathlib import Path
@@ -20,7 +21,7 @@ from ansible_collections.goldsmith.kvm.tests.fixtures.server import Server
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
 from .examples import ROOT
-from .plays import Played, run_playbook, run_plays
+from .plays import PLAYBOOK, Played, run_playbook, run_plays, run_tasks
 from .presets import PRESETS, preset_steps
 from .publishing import Foundry
 
@@ -74,6 +75,35 @@ def test_a_wrong_list_is_refused_before_anything_is_fetched(
 ) -> None:
     assert said in refused({**variables, "golden_image_images": images})
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (
+            [{"arch": "arm64"}],
+            "here an image is for arm64. Set golden_image_boot_check: false, or boot_check: false in",
+        ),
+        ([{}, {"name": "b", "arch": "ppc64el"}], "here an image is for ppc64el."),
+    ],
+)
+def test_an_image_that_cannot_be_booted_is_refused_before_anything_is_fetched(
+    variables: dict[str, t.Any], tmp_path: Path, images: list[t.Any], said: str
+) -> None:
+    assert said in refused({**variables, "golden_image_images": images})
+    assert not (tmp_path / "store").exists()
+    only = [{**image, "boot_check": not image.get("arch")} for image in images]
+    play({**variables, "golden_image_images": only}, "--tags", "golden_image_preflight")
+
+
+def test_a_host_on_which_nothing_can_be_booted(variables: dict[str, t.Any], tmp_path: Path) -> None:
+    other = tmp_path / "ansible-playbook"
+    other.write_text(f'#!/bin/sh\nexec setarch i686 {PLAYBOOK} "$@"\n')
+    other.chmod(0o755)
+    variables = {**variables, "golden_image_arch": "amd64"}
+    with pytest.raises(AssertionError, match=r"here\s+the\s+host\s+is\s+i686\."):
+        play(variables, "--check", ansible_playbook=other)
+    play({**variables, "golden_image_boot_check": "false"}, "--tags", "golden_image_preflight", ansible_playbook=other)
 
 
 def test_check_mode_of_several_images(variables: dict[str, t.Any], tmp_path: Path) -> None:
@@ -231,6 +261,68 @@ def test_check_mode_tells_what_would_lie_beside_an_image(variables: dict[str, t.
     (converted,) = (result for result in planned.results if "outputs" in result)
     assert [Path(output["dest"]).suffix for output in converted["outputs"]] == [".vmdk", ".img"]
     assert list(tmp_path.glob("[sgo]*")) == []
+
+
+def test_an_image_whose_packages_cannot_be_read_has_no_bill_of_materials(tmp_path: Path) -> None:
+    """It is published: somebody said that it is not to be audited."""
+    image = tmp_path / "blank.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "1M"], check=True)
+    given = {
+        "__golden_image": {"formats": [], "sbom": ["spdx"], "owner": "", "group": ""},
+        "__golden_image_customized": {"image": {"path": str(image), "digest": "sha256:0"}},
+        "__golden_image_stem": str(tmp_path / "blank"),
+        "__golden_image_lacking": ["spdx"],
+        "golden_image_store": str(tmp_path / "store"),
+    }
+    role = {"name": "goldsmith.kvm.golden_image", "tasks_from": "derived"}
+    task = {"ansible.builtin.include_role": role}
+    with pytest.raises(AssertionError) as caught:
+        run_plays([{"hosts": "localhost", "gather_facts": False, "vars": given, "tasks": [task]}])
+    said = re.sub(r"\s+", " ", str(caught.value))
+    assert f"{image} is published, and no bill of materials can be written of it: {image} holds no Linux system" in said
+    assert "Set golden_image_sbom: []" in said
+    assert list(tmp_path.glob("*.json")) == []
+
+
+BOOT = {
+    "asked": "auto",
+    "firmware": "bios",
+    "accel": "tcg",
+    "kernel": "6.8.0-45-generic",
+    "seconds": {"total": 61.26},
+    "cloud_init": {"status": "done"},
+    "failed_units": [],
+    "machine_id": "0f" * 16,
+    "address": "10.0.2.15",
+    "ssh_host_keys": [{"type": "ed25519", "fingerprint": "SHA256:abc"}],
+}
+
+
+def test_the_summary_has_the_evidence() -> None:
+    rules = [{"rule": rule, "status": "passed"} for rule in ("machine_id", "host_keys")]
+    made = {
+        "image": {"path": "/golden/web-1-ab.qcow2", "current": "/golden/web.qcow2", "digest": "sha256:ab", "size": 1},
+        "base": {"product": "server", "serial": "1", "proof": {"method": "checksum"}},
+        "changed": True,
+        "packages_added": {},
+        "seconds": {},
+        "audit": {"passed": True, "rules": [*rules, {"rule": "leases", "status": "allowed"}]},
+        "boot": [BOOT, {**BOOT, "firmware": "uefi", "failed_units": [{"name": "a.service"}]}],
+    }
+    template = ROOT / "playbooks" / "templates" / "summary.txt.j2"
+    task = {
+        "ansible.builtin.debug": {"msg": f"{{{{ lookup('ansible.builtin.template', '{template}').splitlines() }}}}"}
+    }
+    given = {"golden_image_results": [made, {**made, "audit": None, "boot": []}]}
+    (shown,) = run_tasks([task], variables=given)
+    lines = shown["msg"]
+    assert [line.strip() for line in lines if "audited" in line] == ["audited    3 rules: 2 passed, 1 allowed"]
+    assert [line.strip() for line in lines if "booted" in line] == [
+        "booted     bios, tcg: 6.8.0-45-generic in 61.3 s, cloud-init done, no failed units",
+        "booted     uefi, tcg: 6.8.0-45-generic in 61.3 s, cloud-init done, 1 failed units",
+    ]
+    assert lines.count(f"             machine-id {'0f' * 16}, address 10.0.2.15") == 2
+    assert lines.count("             ed25519 SHA256:abc") == 2
 
 
 @pytest.fixture(name="site")
