@@ -1,7 +1,10 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``./run demo``: a golden image from a signed mirror on loopback, built by the playbook that the collection ships."""
+"""``./run demo``: a golden image from a signed mirror on loopback, by the playbook that the collection ships.
+
+It has to have been audited and booted.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import subprocess
 import sys
 import time
 import typing as t
+from pathlib import Path
 
 from tests.fixtures.programs import FixtureError
 
@@ -18,6 +22,7 @@ from .process import environment, stop
 from .site import Site
 
 DEMO = RUN / "demo"
+GOLDEN, NAME = DEMO / "golden", "demo"
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdvbGRzbWl0aC1rdm0tZGVtby1rZXktMDAwMDAwMDAw demo@example.com"
 
 
@@ -47,6 +52,9 @@ def main() -> int:
     if process.returncode:
         print(f"demo: the playbook failed; its output is in {log}")
         return process.returncode
+    if not is_proved():
+        print(f"demo: the image was not audited and booted as it should have been; the playbook's output is in {log}")
+        return 1
     _close(log.read_text(), time.monotonic() - began)
     return 0
 
@@ -54,9 +62,9 @@ def main() -> int:
 def _wanted(variables: dict[str, t.Any]) -> dict[str, t.Any]:
     return {
         "golden_image_release": "noble",
-        "golden_image_name": "demo",
+        "golden_image_name": NAME,
         "golden_image_store": str(DEMO / "store"),
-        "golden_image_dest_dir": str(DEMO / "golden"),
+        "golden_image_dest_dir": str(GOLDEN),
         "golden_image_install_packages": False,
         "golden_image_presets": [],
         "golden_image_steps": [
@@ -68,6 +76,13 @@ def _wanted(variables: dict[str, t.Any]) -> dict[str, t.Any]:
             {"write": {"dest": "/etc/motd", "content": "A golden image of the goldsmith.kvm demo.\n"}},
         ],
     }
+
+
+def is_proved() -> bool:
+    """Whether the record of the image that the link leads to has an audit and a boot that went well."""
+    record = json.loads(Path(f"{(GOLDEN / f'{NAME}.qcow2').resolve()}.json").read_text())
+    ended = {boot["cloud_init"]["status"] for boot in record.get("boot") or []}
+    return ended == {"done"} and (record.get("audit") or {}).get("passed") is True
 
 
 def _close(output: str, seconds: float) -> None:
