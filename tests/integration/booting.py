@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,15 @@ write_files:
 """
 
 
+Join = Callable[[list[str]], list[str]]
+"""Makes of QEMU's argument list one with a network card."""
+
+
+def alone(argv: list[str]) -> list[str]:
+    """A network of its own, which leads nowhere."""
+    return [*argv, "-nic", "user,model=virtio-net-pci,restrict=on"]
+
+
 @dataclass(frozen=True)
 class Boot:
     """What an image said of itself when it had booted."""
@@ -74,17 +83,18 @@ class Boot:
         return self.console[-6000:]
 
 
-def boot(image: Path, firmware: str, directory: Path, more: str = "") -> Boot:
+def boot(image: Path, firmware: str, directory: Path, more: str = "", join: Join = alone) -> Boot:
     """Boot an overlay of the image until it powers itself off.
 
     :arg firmware: ``bios`` or ``uefi``.
     :arg more: one line of shell whose output, such as ``name=value``, is added to the report.
+    :arg join: puts the machine into a network.
     """
     seed, console = directory / "seed.img", directory / "console.log"
     _make_seed(seed, USER_DATA.replace("@MORE@", more or ":"))
     argv = _machine(image, "qcow2", firmware, directory, console)
     argv += ["-drive", f"if=virtio,format=raw,file={seed}"]
-    with subprocess.Popen(argv) as machine:
+    with subprocess.Popen(join(argv)) as machine:
         try:
             machine.wait(BOOT_SECONDS)
         except subprocess.TimeoutExpired:
@@ -101,7 +111,7 @@ def boot_until(mark: str, image: Path, image_format: str, directory: Path, secon
     Returns the console. That is half as long as a boot to cloud-init's end.
     """
     console = directory / "console.log"
-    with subprocess.Popen(_machine(image, image_format, "bios", directory, console)) as machine:
+    with subprocess.Popen(alone(_machine(image, image_format, "bios", directory, console))) as machine:
         try:
             end = time.monotonic() + seconds
             while time.monotonic() < end and machine.poll() is None:
@@ -120,7 +130,7 @@ def _machine(image: Path, image_format: str, firmware: str, directory: Path, con
     argv = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none"]
     argv += ["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024"]
     argv += [*_firmware_options(firmware, directory), "-drive", f"if=virtio,format=qcow2,file={overlay}"]
-    return [*argv, "-nic", "user,model=virtio-net-pci,restrict=on", "-serial", f"file:{console}"]
+    return [*argv, "-serial", f"file:{console}"]
 
 
 def _make_seed(path: Path, user_data: str) -> None:

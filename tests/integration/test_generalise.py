@@ -9,20 +9,18 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.audit.model import Secret
-from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import BootOptions
 from ansible_collections.goldsmith.kvm.plugins.module_utils.disk import qemu_img
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.audit import audit_image
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.audit_expected import expected_of
-from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.boot import check_boot
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.generalise_scripts import GROUPS
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.model import all_operations
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.parse import parse_steps
@@ -30,8 +28,10 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.steps.general
 from ansible_collections.goldsmith.kvm.tests.fixtures import base_image
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
+from .booting import Boot, boot
 from .chroot import Chroot
 from .engine_builds import Built, build_steps
+from .lan import lan
 from .mounted import mounted
 
 pytestmark = pytest.mark.slow
@@ -178,14 +178,31 @@ def test_the_audit_finds_nothing(built: Built, tmp_path: Path) -> None:
     assert {line.rule.name: line.status for line in report.lines if line.status != "passed"} == {}, report.text()
 
 
+CLONE = """\
+echo "address=$(ip -4 -o address show scope global | grep -o 'inet [0-9.]*' | cut -d ' ' -f 2)"; \
+echo "keys=$(cat /etc/ssh/ssh_host_*_key.pub | cut -d ' ' -f 2 | sort | tr '\\n' ' ')"
+"""
+
+
 def test_clones_are_machines_of_their_own(built: Built, tmp_path: Path) -> None:
-    """Each has a network of its own here, which gives all the same address."""
-    host = LocalHost(str(tmp_path))
-    boots = [
-        check_boot(host, image=str(built.disk), format="qcow2", workdir=str(tmp_path), options=BootOptions())
-        for dummy in range(2)
-    ]
-    ids = {boot.machine_id for boot in boots}
-    assert len(ids) == 2 and all(re.fullmatch("[0-9a-f]{32}", found) for found in ids)
-    first, second = ({key.fingerprint for key in boot.ssh_host_keys} for boot in boots)
-    assert first and second and not first & second
+    """Booted at the same time on one network, whose DHCP server knows machines by what comes of their machine-id."""
+    directories = [tmp_path / name for name in ("lan", "first", "second")]
+    for directory in directories:
+        directory.mkdir()
+
+    def clone(number: int) -> Boot:
+        return boot(built.disk, "bios", directories[number], more=CLONE.strip(), join=network.port(number))
+
+    with lan(directories[0], ports=2) as network, ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(clone, (1, 2))
+        leases = network.leases()
+    for booted in (first, second):
+        booted.assert_well("bios")
+    assert first.told["machine_id"] != second.told["machine_id"]
+    keys = [set(booted.told["keys"].split()) for booted in (first, second)]
+    assert keys[0] and keys[1] and not keys[0] & keys[1]
+    assert {first.told["address"], second.told["address"]} == {lease.address for lease in leases}
+    assert len({lease.address for lease in leases}) == 2
+    # RFC 4361: the client id is an IAID, of the place of the network card, and a DUID, here of the machine-id.
+    assert all(lease.client_id.startswith("ff:") for lease in leases)
+    assert len({lease.client_id[15:] for lease in leases}) == 2
