@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -69,7 +71,7 @@ def test_every_file_is_what_the_kernel_sees(lower: dict[str, Path], host: LocalH
         walked = {entry.path: entry for entry in guest.tree.walk()}
         assert len(walked) > 10_000
         assert walked == expected
-        assert guest.unread() == {"/boot/efi": "vfat"}
+        assert (guest.hidden, guest.tree.missed) == ({}, set())
         for path in ("/var/lib/dpkg/status", "/etc/shadow", "/boot/grub/grub.cfg", "/usr/bin/python3"):
             point = "/boot" if path.startswith("/boot/") else "/"
             real = os.path.join(lower[point], os.path.relpath(guest.tree.resolve(path) or "", point))
@@ -88,10 +90,20 @@ def test_partitions_of_the_base_image(host: LocalHost, tmp_path: Path) -> None:
             (part.number, part.offset, part.size, kinds[part], part.label or None) for part in parts.partitions
         ]
         for part in guest.partitions:
-            if part.file_system and part.file_system.usage:
-                usage = part.file_system.usage
+            usage = part.file_system.usage if part.file_system else None
+            if usage is not None:
                 assert usage.used + usage.free == usage.size
                 assert 0.95 * part.size < usage.size <= part.size
+        for part in guest.mounts["/"], guest.mounts["/boot"]:
+            assert part.file_system and part.file_system.usage
+            free, block_size = told_by_dumpe2fs(f"{guest.raw_path}?offset={part.start}", "Free blocks", "Block size")
+            assert part.file_system.usage.free == free * block_size > 0
+
+
+def told_by_dumpe2fs(device: str, *fields: str) -> list[int]:
+    said = subprocess.run(["dumpe2fs", "-h", device], capture_output=True, text=True, check=True).stdout
+    told = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
+    return [int(told[field]) for field in fields]
 
 
 @pytest.mark.parametrize(
@@ -134,14 +146,20 @@ def test_an_overlay_shows_what_lies_below_it(tmp_path: Path, host: LocalHost) ->
 def test_an_image_that_is_written_to(tmp_path: Path, host: LocalHost) -> None:
     image = tmp_path / "image.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(image), "1M"], check=True)
+    with in_use(image), pytest.raises(BadRequestError, match="is in use: a guest may be writing to it"):
+        enter(host, image, "qcow2", tmp_path)
+
+
+@contextlib.contextmanager
+def in_use(image: Path) -> Iterator[None]:
+    """Something holds this qcow2 as a guest would."""
     argv = ["qemu-io", "-f", "qcow2", str(image)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdin and writer.stdout
         writer.stdin.write("write 0 512\n")
         writer.stdin.flush()
         writer.stdout.readline()
-        with pytest.raises(BadRequestError, match="is in use: a guest may be writing to it"):
-            enter(host, image, "qcow2", tmp_path)
+        yield
         writer.stdin.close()
 
 
@@ -149,7 +167,7 @@ def test_no_room_for_a_raw_copy(tmp_path: Path, host: LocalHost) -> None:
     with small_tmpfs(tmp_path / "small", "16M") as small, pytest.raises(StoreError, match=r"needs .* MiB") as caught:
         enter(host, server_image(), "qcow2", small)
     assert "Free some space" in str(caught.value)
-    with pytest.raises(StoreError, match="missing cannot be written to: No such file or directory. Make it"):
+    with pytest.raises(StoreError, match=r"missing cannot be written to: No such file or directory\. Make it"):
         enter(host, server_image(), "qcow2", tmp_path / "missing")
 
 
@@ -188,21 +206,88 @@ def enter(host: LocalHost, image: Path, image_format: str, workdir: Path) -> Non
         pass
 
 
-def small_system(directory: Path) -> Path:
-    """A raw disk of 48 MiB with a root and a /boot of a few files."""
-    disk, root, boot = directory / "small.raw", directory / "root", directory / "boot"
+@pytest.mark.parametrize(
+    ("source", "content", "why"),
+    [
+        ("/dev/vda1", "vfat", "partition 1 is vfat, which is not read"),
+        ("/dev/vda1", "luks", "partition 1 is encrypted by LUKS"),
+        ("/dev/mapper/boot", "luks", "partition 1 is encrypted by LUKS"),
+        ("UUID=5eb9e3a6", "luks", "partition 1 is encrypted by LUKS"),
+        ("/dev/vda1", "zeros", "partition 1 holds no file system that is known"),
+        # What is on another disk is no part of the image.
+        ("/dev/mapper/boot", "vfat", ""),
+        ("UUID=5eb9e3a6", "ext4", ""),
+        ("/dev/sdb1", "luks", ""),
+    ],
+)
+def test_files_that_are_not_read(source: str, content: str, why: str, tmp_path: Path, host: LocalHost) -> None:
+    disk = small_system(tmp_path, boot=source)
+    fill_boot(disk, content)
+    with opened(host, str(disk), "raw", str(tmp_path)) as guest:
+        assert guest.hidden == ({"/boot": why} if why else {})
+        assert guest.tree.text("/etc/hostname") == "small\n"
+        guest.require_nothing_missed()
+        assert guest.tree.read("/boot/vmlinuz-1") is None
+        if why:
+            with pytest.raises(BadRequestError) as caught:
+                guest.require_nothing_missed()
+            assert f"some of the files in {disk} cannot be read: /boot ({why})" in str(caught.value)
+        else:
+            guest.require_nothing_missed()
+            assert list(guest.mounts) == ["/"]
+
+
+def test_a_second_disk_is_not_taken_for_the_first(tmp_path: Path, host: LocalHost) -> None:
+    disk = small_system(tmp_path, boot="/dev/sdb2")
+    with opened(host, str(disk), "raw", str(tmp_path)) as guest:
+        assert {point: part.number for point, part in guest.mounts.items()} == {"/": 2}
+        paths = [entry.path for entry in guest.tree.walk()]
+    assert "/boot" in paths and not any(path.startswith("/boot/") for path in paths)
+
+
+def fill_boot(disk: Path, content: str) -> None:
+    """Put something else than ext4 into the first partition of a small system."""
+    made = disk.with_name("made")
+    with made.open("wb") as file:
+        file.write(luks_header() if content == "luks" else b"")
+        file.truncate(32768 * 512)
+    if content == "vfat":
+        subprocess.run(["mkfs.vfat", str(made)], check=True, capture_output=True)
+    if content != "ext4":
+        with disk.open("r+b") as file:
+            file.seek(2048 * 512)
+            file.write(made.read_bytes())
+
+
+def luks_header() -> bytes:
+    """As much of a LUKS1 header as tells blkid."""
+    words = ((b"LUKS\xba\xbe\x00\x01aes", 40), (b"xts-plain64", 32), (b"sha256", 32))
+    return b"".join(word.ljust(length, b"\0") for word, length in words).ljust(4096, b"\0")
+
+
+def small_system(directory: Path, boot: str = "/dev/vda1", **packages: str) -> Path:
+    """A raw disk of 48 MiB with a root and a /boot of a few files; ``boot`` is what its fstab calls the latter.
+
+    ``packages``: versions of what dpkg's database has; without any there is none.
+    """
+    disk, root, kernels = directory / "small.raw", directory / "root", directory / "boot"
     (root / "etc").mkdir(parents=True)
+    if packages:
+        (root / "var/lib/dpkg").mkdir(parents=True)
+        installed = "Status: install ok installed\nArchitecture: all\n"
+        paragraphs = (f"Package: {name}\nVersion: {version}\n{installed}" for name, version in packages.items())
+        (root / "var/lib/dpkg/status").write_text("\n".join(paragraphs))
     (root / "boot").mkdir()
-    boot.mkdir()
+    kernels.mkdir()
     (root / "etc" / "os-release").write_text("ID=small\n")
     (root / "etc" / "hostname").write_text("small\n")
-    (root / "etc" / "fstab").write_text("# what is where\nLABEL=root / ext4 defaults 0 1\n/dev/vda1 /boot ext4\n")
-    (boot / "vmlinuz-1").write_text("kernel\n")
+    (root / "etc" / "fstab").write_text(f"# what is where\nLABEL=root / ext4 defaults 0 1\n{boot} /boot ext4\n")
+    (kernels / "vmlinuz-1").write_text("kernel\n")
     with disk.open("wb") as file:
         file.truncate(48 * 1024**2)
     script = "label: dos\nstart=2048, size=32768, type=83, bootable\nstart=34816, size=61440, type=83\n"
     subprocess.run(["sfdisk", "--quiet", str(disk)], input=script, text=True, check=True)
-    for source, offset, size in ((boot, 2048 * 512, "16M"), (root, 34816 * 512, "30M")):
+    for source, offset, size in ((kernels, 2048 * 512, "16M"), (root, 34816 * 512, "30M")):
         argv = ["mke2fs", "-q", "-F", "-t", "ext4", "-L", source.name, "-E", f"offset={offset}", "-d", str(source)]
         subprocess.run([*argv, str(disk), size], check=True, capture_output=True)
     return disk

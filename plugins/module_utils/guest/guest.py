@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..common.errors import BadRequestError, GoldsmithError
 from ..common.host import Host
 from .ext import Ext
-from .fstab import Mount, parse_fstab, partition_of
+from .fstab import Mount, mounted, mounted_from_volumes, parse_fstab
 from .partitions import Partition, Table, read_partitions
 from .raw import raw_view
 from .tree import Tree
@@ -22,14 +22,15 @@ READABLE = ("ext2", "ext3", "ext4")
 _SIGNS = ("/etc/os-release", "/usr/lib/os-release", "/etc/fstab")
 """What tells the file system with a guest's root, the surest first."""
 _WAY_OUT = "Start the guest and ask it there, by the module goldsmith.kvm.image_boot"
-_HIDES = {
-    "xfs": "is xfs, which is not read",
-    "btrfs": "is btrfs, which is not read",
+_NOT_LOOKED_INTO = ("/boot/efi", "/efi")
+"""Boot loaders for UEFI, which nobody asks for."""
+_CONTAINERS = {
     "LVM2_member": "belongs to LVM, which is not read",
     "crypto_LUKS": "is encrypted by LUKS",
     "linux_raid_member": "belongs to a software RAID, which is not read",
     "zfs_member": "belongs to ZFS, which is not read",
 }
+_HIDES = {"xfs": "is xfs, which is not read", "btrfs": "is btrfs, which is not read", **_CONTAINERS}
 """By blkid's word, what may well hold a root."""
 
 
@@ -37,11 +38,14 @@ _HIDES = {
 class Guest:
     """What an image holds."""
 
+    image: str
     raw_path: str
     """The disk as a raw file, only to be read."""
     table: Table
     mounts: Mapping[str, Partition]
     """The partitions that were found by the guest's own fstab, by mount point; ``/`` among them where it is known."""
+    hidden: Mapping[str, str]
+    """The mount points whose files are not in the tree, and why; but not of what is for the firmware."""
     system: Tree | GoldsmithError
     """The files, or why they cannot be read."""
 
@@ -56,14 +60,11 @@ class Guest:
             raise self.system
         return self.system
 
-    def unread(self) -> dict[str, str]:
-        """The mount points whose files are not in the tree, and the type of the file system there."""
-        found = {point: part.file_system for point, part in self.mounts.items()}
-        return {
-            point: kind.type if kind else "unknown"
-            for point, kind in found.items()
-            if kind is None or kind.type not in READABLE
-        }
+    def require_nothing_missed(self) -> None:
+        """Raise BadRequestError where somebody has looked for files that the guest has and the tree has not."""
+        missed = ", ".join(f"{point} ({self.hidden[point]})" for point in sorted(self.tree.missed))
+        if missed:
+            raise BadRequestError(f"some of the files in {self.image} cannot be read: {missed}", _WAY_OUT)
 
 
 @contextlib.contextmanager
@@ -76,40 +77,52 @@ def opened(host: Host, image: str, image_format: str, workdir: str) -> Iterator[
     with raw_view(host, image, image_format, workdir) as raw:
         table = read_partitions(host, raw, os.stat(raw).st_size)
         mounts: dict[str, Partition] = {}
+        hidden: dict[str, str] = {}
         try:
             root = _root(host, raw, image, table)
             mounts = {"/": root}
-            volume = _volume(host, raw, image, root)
-            fstab = Tree({"/": volume}).text("/etc/fstab") or ""
-            mounts.update(_mounts(parse_fstab(fstab), table))
-            others = {
-                point: _volume(host, raw, image, part)
-                for point, part in mounts.items()
-                if point != "/" and part.file_system is not None and part.file_system.type in READABLE
+            fstab = parse_fstab(Tree({"/": _volume(host, raw, image, root)}).text("/etc/fstab") or "")
+            mounts = mounted(fstab, table.partitions, root)
+            hidden = _hidden(fstab, table, mounts)
+            volumes = {
+                point: _volume(host, raw, image, part) for point, part in mounts.items() if _type_of(part) in READABLE
             }
-            system: Tree | GoldsmithError = Tree({"/": volume, **others})
+            system: Tree | GoldsmithError = Tree(volumes, hidden)
         except GoldsmithError as error:
             system = error
-        yield Guest(raw, table, mounts, system)
+        yield Guest(image, raw, table, mounts, hidden, system)
 
 
 def _volume(host: Host, raw: str, image: str, part: Partition) -> Ext:
     return Ext(host, raw, part.start, f"{part.described} of {image}")
 
 
-def _mounts(fstab: Sequence[Mount], table: Table) -> dict[str, Partition]:
-    """Where the guest mounts which partition; what fstab says of ``/`` is not believed, which was found."""
+def _type_of(part: Partition) -> str:
+    """blkid's word, or empty."""
+    return part.file_system.type if part.file_system else ""
+
+
+def _hidden(fstab: Sequence[Mount], table: Table, mounts: Mapping[str, Partition]) -> dict[str, str]:
+    """By mount point, why the guest's files there are not read.
+
+    What is on another disk is no part of the image: a volume that is not found counts only if it can be on this one.
+    """
+    containers = [part for part in table.partitions if _type_of(part) in _CONTAINERS]
     found = {}
-    for mount in fstab:
-        part = partition_of(mount.source, table.partitions)
-        if part is not None and mount.point.startswith("/") and mount.point != "/":
-            found[os.path.normpath(mount.point)] = part
-    return found
+    if containers:
+        why = ", ".join(f"{part.described} {_CONTAINERS[_type_of(part)]}" for part in containers)
+        found = dict.fromkeys(mounted_from_volumes(fstab, table.partitions), why)
+    for point, part in mounts.items():
+        kind = _type_of(part)
+        if kind not in READABLE:
+            unknown = f"is {kind}, which is not read" if kind else "holds no file system that is known"
+            found[point] = f"{part.described} {_HIDES.get(kind, unknown)}"
+    return {point: why for point, why in found.items() if point not in _NOT_LOOKED_INTO}
 
 
 def _root(host: Host, raw: str, image: str, table: Table) -> Partition:
     """The partition with the guest's root. Raises BadRequestError where there is none that can be read."""
-    readable = [part for part in table.partitions if part.file_system and part.file_system.type in READABLE]
+    readable = [part for part in table.partitions if _type_of(part) in READABLE]
     trees = [(part, Tree({"/": _volume(host, raw, image, part)})) for part in readable]
     # A copy of /etc/fstab alone may lie anywhere; what a system calls itself does not.
     for sign in _SIGNS:
@@ -123,11 +136,7 @@ def _root(host: Host, raw: str, image: str, table: Table) -> Partition:
 
 
 def _nothing(image: str, table: Table) -> str:
-    hidden = [
-        f"{part.described} {_HIDES[part.file_system.type]}"
-        for part in table.partitions
-        if part.file_system and part.file_system.type in _HIDES
-    ]
+    hidden = [f"{part.described} {_HIDES[_type_of(part)]}" for part in table.partitions if _type_of(part) in _HIDES]
     if hidden:
         return f"the files in {image} cannot be read: {', '.join(hidden)}"
     kinds = sorted({part.file_system.type for part in table.partitions if part.file_system})

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..common.errors import BadRequestError
@@ -54,11 +54,15 @@ class _Node:
 class Tree:
     """The guest's files; ``volumes`` are its file systems by the directories where they are mounted, ``/`` among them.
 
-    Directories and inodes are read when they are wanted, many at a time, and kept.
+    Directories and inodes are read when they are wanted, many at a time, and kept. ``hidden`` are directories where the
+    guest mounts what is not read: there the tree shows what lies below the mount.
     """
 
-    def __init__(self, volumes: Mapping[str, Ext]) -> None:
+    def __init__(self, volumes: Mapping[str, Ext], hidden: Collection[str] = ()) -> None:
+        self.missed: set[str] = set()
+        """Those of the hidden directories that somebody wanted to see."""
         self._volumes = dict(volumes)
+        self._hidden = frozenset(hidden)
         self._listings: dict[tuple[Ext, int], dict[str, Listed]] = {}
         self._inodes: dict[tuple[Ext, int], Inode] = {}
         self._targets: dict[tuple[Ext, int], str] = {}
@@ -159,6 +163,8 @@ class Tree:
         listed = self._listings[node.volume, node.listed.inode].get(name)
         if listed is None:
             return None
+        if path in self._hidden:
+            self.missed.add(path)
         if path in self._volumes and listed.type == "directory":
             return _Node(path, self._volumes[path], Listed(name, ROOT, _DIRECTORY, 0, 0))
         return _Node(path, node.volume, listed)

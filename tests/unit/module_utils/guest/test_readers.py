@@ -247,9 +247,20 @@ PARTITIONS = [
         ("PARTLABEL=root", 1),
         ("/dev/vda16", 16),
         ("/dev/nvme0n1p15", 15),
+        ("/dev/sda1", 1),
+        ("/dev/xvda1", 1),
+        ("/dev/mmcblk0p1", 1),
+        ("/dev/sdb1", None),
+        ("/dev/vdb1", None),
+        ("/dev/nvme1n1p1", None),
+        ("/dev/nvme0n2p1", None),
+        ("/dev/mmcblk1p1", None),
+        ("/dev/md1", None),
+        ("/dev/sr1", None),
+        ("/dev/loop1", None),
         ("/dev/disk/by-label/my\\x20boot", 16),
         ("/dev/disk/by-uuid/u-1", 1),
-        ("/dev/sdb2", None),
+        ("/dev/vda2", None),
         ("/dev/mapper/vg-root", None),
         ("LABEL=missing", None),
         ("tmpfs", None),
@@ -259,6 +270,35 @@ PARTITIONS = [
 def test_what_fstab_means(source: str, number: int | None) -> None:
     part = fstab.partition_of(source, PARTITIONS)
     assert (part.number if part else None) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("LABEL=cloudimg-rootfs / ext4\nLABEL=UEFI /boot/efi vfat\n", {"/": 1, "/boot/efi": 15}),
+        ("LABEL=cloudimg-rootfs / ext4\n/dev/sdb1 /data ext4\n/dev/sda16 /boot/ ext4\n", {"/": 1, "/boot": 16}),
+        # The guest itself says what it calls the disk.
+        ("/dev/sdb1 / ext4\n/dev/sdb16 /boot ext4\n/dev/sda15 /data ext4\n", {"/": 1, "/boot": 16}),
+        ("/dev/vda1 / ext4\n/dev/sda16 /data ext4\n", {"/": 1}),
+        # What it says is not of this disk, where its root is.
+        ("/dev/sdb7 / ext4\n/dev/sdb16 /data ext4\n", {"/": 1}),
+        # What is mounted twice is one tree of files.
+        ("UUID=u-1 /again ext4\nUUID=u-16 /boot ext4\n/dev/vda16 /more ext4\n", {"/": 1, "/boot": 16}),
+        ("UUID=u-16 // ext4\nUUID=u-16 none swap\n", {"/": 1}),
+    ],
+)
+def test_what_is_mounted_where(text: str, expected: dict[str, int]) -> None:
+    found = fstab.mounted(fstab.parse_fstab(text), PARTITIONS, PARTITIONS[0])
+    assert {point: part.number for point, part in found.items()} == expected
+
+
+def test_what_may_be_mounted_from_a_volume_in_a_partition() -> None:
+    sources = ("/dev/mapper/vg-home", "/dev/vg/srv", "/dev/md0", "/dev/disk/by-uuid/u-99", "LABEL=missing", "UUID=99")
+    others = ("/dev/sdb1", "/dev/vda16", "/dev/sr0", "/dev/cdrom", "LABEL=UEFI", "tmpfs", "server:/export", "/srv")
+    text = "".join(f"{source} /{at} auto\n" for at, source in enumerate((*sources, *others)))
+    swap = "/dev/mapper/vg-swap none swap\n/dev/mapper/vg-root / ext4\n"
+    found = fstab.mounted_from_volumes(fstab.parse_fstab(text + swap), PARTITIONS)
+    assert found == [f"/{at}" for at in range(len(sources))]
 
 
 def test_lines_of_fstab() -> None:

@@ -64,8 +64,8 @@ def made(directory: Path, *options: str) -> Path:
     return disk
 
 
-def tree_of(disk: Path) -> Tree:
-    return Tree({"/": Ext(LocalHost(str(disk.parent)), str(disk), OFFSET, f"partition 1 of {disk}")})
+def tree_of(disk: Path, *hidden: str) -> Tree:
+    return Tree({"/": Ext(LocalHost(str(disk.parent)), str(disk), OFFSET, f"partition 1 of {disk}")}, hidden)
 
 
 def expected(directory: Path) -> dict[str, Entry]:
@@ -170,6 +170,20 @@ def test_links_are_followed_inside_the_guest(tmp_path: Path) -> None:
     entry = tree.entry("/etc/up/lib")
     assert entry and (entry.path, entry.type, entry.target) == ("/lib", "link", "usr/lib")
     assert tree.entry("/etc/loop/x") is None
+
+
+def test_what_is_hidden_is_told_when_it_is_missed(tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    for name in ("home/ops", "var/lib", "etc"):
+        (top / name).mkdir(parents=True)
+    (top / "var/spool").symlink_to("/home/ops")
+    tree = tree_of(made(top), "/home", "/var/lib", "/srv")
+    assert tree.entry("/etc") and tree.entry("/var") and tree.entry("/srv") is None
+    assert not tree.missed
+    assert tree.read("/var/spool/mail") is None
+    assert tree.missed == {"/home"}
+    assert {entry.path for entry in tree.walk()} >= {"/home/ops", "/var/lib"}
+    assert tree.missed == {"/home", "/var/lib"}
 
 
 def test_more_names_than_one_process_is_asked_for(tmp_path: Path) -> None:
