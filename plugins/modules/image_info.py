@@ -46,7 +46,7 @@ options:
   gather:
     description:
       - What to tell. V(record) and V(format) alone do not open the disk, and take a fraction of a second.
-      - V(drift) compares the image with its build record.
+      - V(drift) compares the image with its build record, and an overlay with the image below it that has one.
       - V(sbom_spdx) and V(sbom_cyclonedx) are bills of materials, written from the database of packages.
       - V(drift) and the bills of materials read the whole file for its digest, unless the store knows that of the file
         as it is.
@@ -118,7 +118,7 @@ EXAMPLES = r"""
     path: /var/lib/libvirt/images/golden/noble-web.qcow2
     gather: [drift]
   register: compared
-  failed_when: compared is failed or compared.drift is none or compared.drift.drifted
+  failed_when: compared is failed or compared.drift is none or compared.drift.drifted is not false
 """
 
 RETURN = r"""
@@ -130,6 +130,8 @@ image_path:
 obstacle:
   description:
     - Why not everything that was asked for could be read. What could not is V(null) then, and there is a warning.
+    - Directories are named that were looked for and are on a file system that is not read, such as C(/home) on
+      C(xfs). What lies in them is missing then in what is told.
     - V(null) where everything was read.
   returned: success
   type: dict
@@ -450,9 +452,10 @@ units:
       type: str
   sample:
     enabled:
-      ssh.service: [multi-user.target]
+      ssh.socket: [sockets.target, ssh.service]
+      unattended-upgrades.service: [multi-user.target]
     masked: [apt-daily.timer]
-    default_target: multi-user.target
+    default_target: graphical.target
 users:
   description: The users of C(/etc/passwd).
   returned: when gathered
@@ -555,7 +558,11 @@ drift:
       description: The record.
       type: str
     drifted:
-      description: Whether anything differs.
+      description:
+        - Whether anything differs.
+        - V(null) where nothing is known to differ, and packages could not be compared. RV(obstacle) says why, unless
+          the guest has no database of C(dpkg). That happens with overlays only, as the digest tells of every bit of
+          the image itself.
       type: bool
     digest:
       description:
@@ -569,11 +576,15 @@ drift:
       elements: str
     packages:
       description:
-        - By package, the recorded version and the one that was found; V(null) for none.
-        - The record knows the packages that the build added, removed or changed. Others are not compared.
+        - By package, the version that was built and the one that was found; V(null) for none.
+        - Of an overlay all packages are compared, with those of the image below it that the record describes.
+        - Of the image itself those that the record names are compared, which the build added, removed or changed.
+        - V(null) where they could not be read.
       type: dict
     os_release:
-      description: By key of C(os-release), the recorded value and the one that was found.
+      description:
+        - By key of C(os-release), the recorded value and the one that was found.
+        - V(null) where that could not be read.
       type: dict
   sample:
     record_path: /var/lib/libvirt/images/golden/noble-web-20260905-1a2b3c4d.qcow2.json
@@ -581,7 +592,7 @@ drift:
     digest: null
     fingerprint: null
     packages:
-      nginx-light: [1.24.0-2ubuntu7, 1.24.0-2ubuntu7.1]
+      openssl: [3.0.13-0ubuntu3.4, 3.0.13-0ubuntu3.5]
     os_release: {}
 sbom:
   description:

@@ -28,7 +28,7 @@ from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from .chroot import Chroot
 from .plays import Result, run_module
 from .promises import Place
-from .test_guest import server_image, small_system
+from .test_guest import fill_boot, in_use, luks_header, server_image, small_system
 
 MODULE = "goldsmith.kvm.image_info"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB ops@example.com"
@@ -218,7 +218,55 @@ def test_an_overlay_and_its_chain(tmp_path: Path) -> None:
     assert found["record"] == record
     assert found["record_path"] == f"{raw}.json"
     assert found["system"]["hostname"] == "small"
-    assert not found["drift"]["drifted"]
+    # It has no database of packages, which could tell.
+    assert (found["drift"]["drifted"], found["drift"]["digest"]) == (None, None)
+
+
+def test_what_was_upgraded_in_a_guest(tmp_path: Path) -> None:
+    """Whatever it was, and not only what the build had changed."""
+    (tmp_path / "later").mkdir()
+    built = small_system(tmp_path, bash="5.1", openssl="3.0", removed="1")
+    later = small_system(tmp_path / "later", bash="5.1", openssl="3.1", added="1")
+    golden, disk = tmp_path / "golden.qcow2", tmp_path / "disk.qcow2"
+    said("qemu-img", "convert", "-f", "raw", "-O", "qcow2", built, golden)
+    said("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", golden, disk)
+    beside = Path(f"{golden}.json")
+    record = record_of(golden, packages={"added": {"bash": "5.1"}, "removed": {"snapd": "2"}, "changed": {}})
+    beside.write_text(json.dumps(record))
+    unchanged = {"digest": None, "fingerprint": None, "packages": {}, "os_release": {}}
+    expected = {"record_path": str(beside), "drifted": False, **unchanged}
+    assert info(golden, "drift")["drift"] == expected
+    assert info(disk, "drift")["drift"] == expected
+    said("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-B", golden, "-F", "qcow2", later, disk)
+    upgraded = {"added": [None, "1"], "openssl": ["3.0", "3.1"], "removed": ["1", None]}
+    assert info(disk, "drift")["drift"] == {**expected, "drifted": True, "packages": upgraded}
+    with in_use(disk):
+        found = info(disk, "drift")
+        assert "is in use: a guest may be writing to it" in found["obstacle"]["problem"]
+        unknown = {"drifted": None, "packages": None, "os_release": None}
+        assert found["drift"] == {**expected, **unknown}
+        beside.write_text(json.dumps({**record, "image": {"digest": "sha256:00"}}))
+        assert info(disk, "drift")["drift"]["drifted"]
+    # A golden image whose files cannot be read is by its digest what was built.
+    with built.open("r+b") as file:
+        file.seek(34816 * 512)
+        file.write(luks_header())
+    Path(f"{built}.json").write_text(json.dumps(record_of(built)))
+    found = info(built, "drift")
+    assert "cannot be read" in found["obstacle"]["problem"]
+    assert found["drift"] == {**expected, **unknown, "record_path": f"{built}.json", "drifted": False}
+
+
+def test_what_is_missed_in_an_image(tmp_path: Path) -> None:
+    disk = small_system(tmp_path, bash="5.1")
+    fill_boot(disk, "luks")
+    found = info(disk, "packages", "users")
+    assert (found["obstacle"], len(found["packages"])) == (None, 1)
+    found = info(disk)
+    problem = f"some of the files in {disk} cannot be read: /boot (partition 1 is encrypted by LUKS)"
+    assert found["obstacle"]["problem"] == problem
+    assert "goldsmith.kvm.image_boot" in found["obstacle"]["way_out"]
+    assert (found["kernels"]["kernels"], found["system"]["hostname"]) == ([], "small")
 
 
 def record_of(image: Path, **other: t.Any) -> dict[str, t.Any]:
@@ -298,45 +346,34 @@ def test_the_record_inside_an_image(tmp_path: Path) -> None:
     assert info(raw, "drift")["drift"]["fingerprint"] == [f"sha256:{1:064x}", "sha256:11"]
 
 
-def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
-    disk = tmp_path / "disk.raw"
-    with disk.open("wb") as file:
-        file.truncate(320 * 1024**2)
+@pytest.mark.parametrize(
+    ("kind", "problem"), [("crypto_LUKS", "is encrypted by LUKS"), ("xfs", "is xfs, which is not read")]
+)
+def test_what_cannot_be_read_is_told(kind: str, problem: str, tmp_path: Path) -> None:
+    disk, made, start = tmp_path / "disk.raw", tmp_path / "made", (2048 + 20480) * 512
+    for file, size in ((disk, 320), (made, 300)):
+        file.touch()
+        os.truncate(file, size * 1024**2)
     script = "label: gpt\nstart=2048, size=20480, type=uefi\nsize=614400, name=system\n"
     subprocess.run(["sfdisk", "--quiet", str(disk)], input=script, text=True, check=True)
-    cases = [("luks", b"LUKS\xba\xbe\x00\x01", "partition 2 is encrypted by LUKS", "crypto_LUKS")]
-    if shutil.which("mkfs.xfs"):
-        cases.append(("xfs", b"", "partition 2 is xfs, which is not read", "xfs"))
-    for name, magic, problem, kind in cases:
-        start = (2048 + 20480) * 512
-        if name == "xfs":
-            with (tmp_path / "fs").open("wb") as file:
-                file.truncate(614400 * 512)
-            said("mkfs.xfs", "-q", tmp_path / "fs")
-            content = (tmp_path / "fs").read_bytes()
-        else:
-            content = luks_header(magic)
-        with disk.open("r+b") as file:
-            file.seek(start)
-            file.write(content)
-        found = run_module(MODULE, path=str(disk), workdir=str(tmp_path))
-        assert not found.get("failed"), found
-        assert problem in found["obstacle"]["problem"]
-        assert "goldsmith.kvm.image_boot" in found["obstacle"]["way_out"]
-        assert [found[part] for part in ("system", "packages", "kernels", "units", "users", "cloud_init")] == [None] * 6
-        assert found["partitions"][1]["file_system"]["type"] == kind
-        assert found["partitions"][1]["name"] == "system"
-        assert any("not everything could be read" in warning for warning in found["warnings"])
-        if name == "xfs":
-            usage = found["partitions"][1]["file_system"]["usage"]
-            assert 0 < usage["used"] < usage["size"] <= 614400 * 512
-
-
-def luks_header(magic: bytes) -> bytes:
-    """As much of a LUKS1 header as tells blkid."""
-    return (magic + b"aes".ljust(32, b"\0") + b"xts-plain64".ljust(32, b"\0") + b"sha256".ljust(32, b"\0")).ljust(
-        4096, b"\0"
-    )
+    if kind == "xfs":
+        make = LocalHost(str(tmp_path)).which("mkfs.xfs")
+        if make is None:
+            pytest.skip("mkfs.xfs (package xfsprogs) is not installed")
+        said(make, "-q", made)
+    else:
+        made.write_bytes(luks_header())
+    with disk.open("r+b") as file, made.open("rb") as content:
+        file.seek(start)
+        file.write(content.read(1024**2))
+    found = run_module(MODULE, path=str(disk), workdir=str(tmp_path))
+    assert not found.get("failed"), found
+    assert f"partition 2 {problem}" in found["obstacle"]["problem"]
+    assert "goldsmith.kvm.image_boot" in found["obstacle"]["way_out"]
+    assert [found[part] for part in ("system", "packages", "kernels", "units", "users", "cloud_init")] == [None] * 6
+    assert found["partitions"][1]["file_system"]["type"] == kind
+    assert found["partitions"][1]["name"] == "system"
+    assert any("not everything could be read" in warning for warning in found["warnings"])
 
 
 def test_a_damaged_file_system(tmp_path: Path) -> None:

@@ -7,44 +7,55 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 Change = list[t.Optional[str]]
 """What was recorded, and what was found; None for nothing."""
 
 
-def drift(
-    record: Mapping[str, t.Any],
-    *,
-    digest: str | None,
-    packages: Mapping[str, str] | None,
-    os_release: Mapping[str, str] | None,
-    inside: Mapping[str, t.Any] | None,
-) -> dict[str, t.Any]:
+@dataclass(frozen=True)
+class Content:
+    """What was read of a disk and may differ from a record; None for what is not known."""
+
+    packages: Mapping[str, str] | None
+    """Version by package of what is installed, named as in records."""
+    os_release: Mapping[str, str] | None
+    fingerprint: str | None
+    """Of the record in the image itself."""
+    complete: bool
+    """Whether nothing stood in the way."""
+
+
+def drift(record: Mapping[str, t.Any], digest: str, found: Content, below: Content | None) -> dict[str, t.Any]:
     """How an image differs from its build record.
 
     :arg digest: of the file that the record describes.
-    :arg packages: version by package of what is installed, named as in records; None where that is not known, and
-        then is not compared.
-    :arg os_release: likewise.
-    :arg inside: the record that was found in the image itself.
+    :arg found: in the image.
+    :arg below: where the image is an overlay of the file that the record describes, what is in that.
     """
-    recorded = record.get("image", {}).get("digest")
-    found: dict[str, t.Any] = {
-        "digest": _change(recorded, digest) if digest is not None else None,
-        "fingerprint": _change(record.get("fingerprint"), inside.get("fingerprint")) if inside is not None else None,
-        "packages": _packages(record.get("packages", {}), packages) if packages is not None else {},
-        "os_release": _mapping(record.get("os_release", {}), os_release) if os_release is not None else {},
+    change = _change(record["image"]["digest"], digest)
+    release = record.get("os_release") or (below.os_release if below is not None else None)
+    differences: dict[str, t.Any] = {
+        "digest": change,
+        "fingerprint": _change(record.get("fingerprint"), found.fingerprint) if found.fingerprint else None,
+        "packages": _packages(record["packages"], below, found.packages) if found.packages is not None else None,
+        "os_release": _mapping(release or {}, found.os_release) if found.os_release is not None else None,
     }
-    return {"drifted": any(bool(part) for part in found.values()), **found}
+    # The digest tells of every bit of the file itself, whatever of it can be read, and of none of an overlay.
+    known = below is None or (found.complete and below.complete)
+    drifted = True if any(differences.values()) else (False if known else None)
+    return {"drifted": drifted, **differences}
 
 
-def _packages(recorded: Mapping[str, t.Any], found: Mapping[str, str]) -> dict[str, Change]:
-    """A record knows the packages that its build added, removed or changed. What it does not name was the base's."""
-    expected: dict[str, str | None] = dict.fromkeys(recorded.get("removed", {}))
+def _packages(recorded: Mapping[str, t.Any], below: Content | None, found: Mapping[str, str]) -> dict[str, Change]:
+    """A record knows the packages that its build added, removed or changed. The others only the image itself knows."""
+    expected: dict[str, str | None] = dict(below.packages or {}) if below is not None else {}
+    expected.update(dict.fromkeys(recorded.get("removed", {})))
     expected.update(recorded.get("added", {}))
     expected.update({name: versions[-1] for name, versions in recorded.get("changed", {}).items()})
+    names = {*expected, *(found if below is not None and below.packages is not None else ())}
     return {
-        name: [version, found.get(name)] for name, version in sorted(expected.items()) if found.get(name) != version
+        name: [expected.get(name), found.get(name)] for name in sorted(names) if expected.get(name) != found.get(name)
     }
 
 
