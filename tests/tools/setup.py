@@ -28,7 +28,7 @@ PACKAGES = {
     "unit": "btrfs-progs dosfstools e2fsprogs fdisk gpgv gnupg openssh-client procps qemu-utils bzip2 shellcheck xfsprogs "
     "xz-utils zstd",
     "demo": _IMAGE,
-    "image": f"{_IMAGE} dnsmasq-base fuse3 iproute2 mount nginx-light openssh-server util-linux virt-v2v",
+    "image": f"{_IMAGE} dnsmasq-base fuse3 iproute2 mount nginx-light openssh-server util-linux virt-v2v xfsprogs",
     "bench": "curl nginx-light qemu-utils",
 }
 """System packages by what needs them; the names are the same on Debian 12 and on Ubuntu 24.04."""
