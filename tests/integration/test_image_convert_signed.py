@@ -10,13 +10,22 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+import typing as t
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
-from ansible_collections.goldsmith.kvm.plugins.module_utils.store.signing import checksum_text, parse_fingerprint
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.host import Completed
+from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layout import Layout
+from ansible_collections.goldsmith.kvm.plugins.module_utils.store.signing import (
+    Signer,
+    checksum_text,
+    parse_fingerprint,
+)
 from ansible_collections.goldsmith.kvm.tests.fixtures import dummy_images
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
@@ -119,6 +128,19 @@ def test_what_is_signed_anew(convert: Converting, home: Home) -> None:
     assert not signature.exists()
 
 
+@pytest.mark.parametrize("checksum", [False, True])
+def test_what_was_signed_before_does_not_stay_beside_another_file(
+    convert: Converting, home: Home, tmp_path: Path, checksum: bool
+) -> None:
+    """Nor where no record speaks of it."""
+    convert(RAW, checksum=True, signing_key=home.open, gnupghome=str(home.directory))
+    convert.path("a.raw.conversion.json").unlink()
+    convert.src = dummy_images.qcow2(tmp_path / "next.qcow2")
+    assert "unrecorded" in convert(RAW, checksum=checksum)["outputs"][0]["reasons"]
+    beside = ["a.raw.sha256"] if checksum else []
+    assert convert.there == ["a.raw", "a.raw.conversion.json", *beside]
+
+
 def test_an_agent_that_was_there_stays(convert: Converting, home: Home) -> None:
     home.start_agent()
     try:
@@ -126,6 +148,28 @@ def test_an_agent_that_was_there_stays(convert: Converting, home: Home) -> None:
         assert home.agent_runs
     finally:
         home.end_agent()
+
+
+def test_two_sign_at_once(convert: Converting, home: Home, tmp_path: Path) -> None:
+    """Neither ends the agent of the other, nor leaves one because it was there."""
+
+    class SlowHost(LocalHost):
+        def run(self, argv: Sequence[str], **options: t.Any) -> Completed:
+            done = super().run(argv, **options)
+            if argv[0].endswith("/gpg"):
+                time.sleep(0.3)
+                assert home.agent_runs
+            return done
+
+    signer = Signer(SlowHost(str(tmp_path)), Layout(str(convert.store)), home.open, str(home.directory), None)
+    signer.layout.ensure()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(signer.require_able)
+        time.sleep(0.2)
+        second = pool.submit(signer.sign, str(convert.src), str(tmp_path / "signature"))
+        first.result()
+        second.result()
+    assert not home.agent_runs
 
 
 @pytest.mark.parametrize("passphrase", [None, "wrong"])

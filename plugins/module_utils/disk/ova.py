@@ -11,7 +11,6 @@ import os
 import re
 import tarfile
 import typing as t
-from dataclasses import dataclass
 
 from ..common.errors import BadRequestError, StoreError
 from ..common.size import format_size
@@ -19,22 +18,11 @@ from . import ovf
 
 _BLOCK = 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+"""What needs no quoting in a URI, which the descriptor's references are, so that all parts name the members alike."""
 _LONGEST_NAME = 80
 """USTAR has 100 bytes for a name; those of the members are longer than the package's."""
 _LARGEST_MEMBER = 8 * 1024**3 - 1
 """What the eleven octal digits of USTAR can say."""
-
-
-@dataclass(frozen=True)
-class Package:
-    """A package that was written."""
-
-    digest: str
-    """``sha256:…`` of the archive."""
-    size: int
-    disk_offset: int
-    """Where the disk's bytes begin in the archive."""
-    disk_size: int
 
 
 def package_name(path: str) -> str:
@@ -54,7 +42,7 @@ def disk_name(path: str) -> str:
     return f"{package_name(path)}-disk1.vmdk"
 
 
-def write_package(path: str, name: str, machine: ovf.Machine, disk: str, capacity: int, moment: int) -> Package:
+def write_package(path: str, name: str, machine: ovf.Machine, disk: str, capacity: int, moment: int) -> None:
     """Write the package called ``name`` to ``path``.
 
     ``disk`` is its disk, a streamOptimized VMDK of ``capacity`` bytes; ``moment``, in seconds since 1970, is when its
@@ -69,15 +57,11 @@ def write_package(path: str, name: str, machine: ovf.Machine, disk: str, capacit
     file = ovf.DiskFile(os.path.basename(disk), size, capacity)
     descriptor = ovf.descriptor(machine, name, file)
     digests = [(f"{name}.ovf", hashlib.sha256(descriptor).hexdigest()), (file.name, _hex_digest(disk))]
-    with open(path, "wb") as raw, open(disk, "rb") as content:
-        written = _Hashing(raw)
-        with tarfile.open(fileobj=t.cast("t.IO[bytes]", written), mode="w", format=tarfile.USTAR_FORMAT) as archive:
-            _add(archive, f"{name}.ovf", len(descriptor), moment, io.BytesIO(descriptor))
-            listed = ovf.manifest(digests)
-            _add(archive, f"{name}.mf", len(listed), moment, io.BytesIO(listed))
-            _add(archive, file.name, size, moment, content)
-            offset = archive.offset - _padded(size)
-    return Package(f"sha256:{written.digest.hexdigest()}", written.tell(), offset, size)
+    with tarfile.open(path, mode="w", format=tarfile.USTAR_FORMAT) as archive, open(disk, "rb") as content:
+        _add(archive, f"{name}.ovf", len(descriptor), moment, io.BytesIO(descriptor))
+        listed = ovf.manifest(digests)
+        _add(archive, f"{name}.mf", len(listed), moment, io.BytesIO(listed))
+        _add(archive, file.name, size, moment, content)
 
 
 def disk_in(path: str) -> tuple[int, int]:
@@ -93,35 +77,9 @@ def _add(archive: tarfile.TarFile, name: str, size: int, moment: int, content: t
     archive.addfile(member, content)
 
 
-def _padded(size: int) -> int:
-    return (size + tarfile.BLOCKSIZE - 1) // tarfile.BLOCKSIZE * tarfile.BLOCKSIZE
-
-
 def _hex_digest(path: str) -> str:
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         for block in iter(lambda: file.read(_BLOCK), b""):
             digest.update(block)
     return digest.hexdigest()
-
-
-class _Hashing(io.RawIOBase):
-    """A file that is written from its beginning to its end, and its digest."""
-
-    def __init__(self, file: t.IO[bytes]) -> None:
-        super().__init__()
-        self.digest = hashlib.sha256()
-        self._file = file
-        self._at = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def write(self, data: t.Any) -> int:
-        self._file.write(data)
-        self.digest.update(data)
-        self._at += len(data)
-        return len(data)

@@ -13,7 +13,6 @@ import re
 import typing as t
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from urllib.parse import quote
 from xml.etree import ElementTree
 
 from ..common.errors import BadRequestError
@@ -45,6 +44,12 @@ DISK_CONTROLLERS = {
     "sata": (20, "vmware.sata.ahci", "SATA controller"),
 }
 NETWORK_CARDS = {"vmxnet3": "VmxNet3", "e1000": "E1000", "e1000e": "E1000e"}
+LEAST_HARDWARE = {
+    "disk_controller": {"pvscsi": 7, "sata": 10},
+    "network_card": {"vmxnet3": 7, "e1000e": 8},
+    "firmware": {"uefi": 8},
+}
+"""The first version of VMware's virtual hardware that has it; what is not named, every version has."""
 _MOST_CARDS = 10
 _CPU, _MEMORY, _NETWORK_CARD, _DISK = 3, 4, 10, 17
 """CIM_ResourceAllocationSettingData.ResourceType."""
@@ -77,6 +82,7 @@ class DiskFile:
     """The package's disk."""
 
     name: str
+    """Not quoted: importers take it for the name in the archive as it stands."""
     size: int
     """Bytes of the file."""
     capacity: int
@@ -114,7 +120,19 @@ def machine_from(given: Mapping[str, t.Any], hwversion: int, where: str) -> Mach
         _require_text(network, f"{where}.networks[{index}]")
     if machine.name == "" or "" in machine.networks:
         raise BadRequestError(f"{where} has an empty name", "Leave it out, or give one")
+    _require_hardware(machine, where)
     return machine
+
+
+def _require_hardware(machine: Machine, where: str) -> None:
+    """Raise BadRequestError for parts that are younger than the machine: VMware refuses to import that."""
+    for option, least in LEAST_HARDWARE.items():
+        chosen = getattr(machine, option)
+        if machine.hwversion < least.get(chosen, 0) and (machine.networks or option != "network_card"):
+            raise BadRequestError(
+                f"{where}.{option} is {chosen}, which VMware's hardware of hwversion {machine.hwversion} has not",
+                f"Set hwversion to {least[chosen]} or more, or {option} to another one",
+            )
 
 
 def _require_text(text: str | None, where: str) -> None:
@@ -127,7 +145,7 @@ def descriptor(machine: Machine, name: str, disk: DiskFile) -> bytes:
     title = machine.name or name
     envelope = ElementTree.Element(_tag("ovf:Envelope"))
     references = _element(envelope, "ovf:References")
-    file = {"ovf:id": "file1", "ovf:href": quote(disk.name), "ovf:size": str(disk.size)}
+    file = {"ovf:id": "file1", "ovf:href": disk.name, "ovf:size": str(disk.size)}
     _element(references, "ovf:File", file)
     _disk_section(envelope, disk)
     networks = _section(envelope, "ovf:NetworkSection", "Networks of the virtual machine")

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import typing as t
@@ -79,18 +78,17 @@ def _convert(
     info = t.cast(qemu_img.ImageInfo, source.info)
     _require_attributes(host, attributes)
     _require_space(host, info, [plan.output for plan in plans if plan.reasons])
-    with contextlib.ExitStack() as stack:
-        signer = None
-        if request.signing_key is not None:
-            signer = Signer(host, request.signing_key, request.gnupghome, request.signing_passphrase)
-            stack.enter_context(signer.session())
-        worker = Worker(host, layout, request, source, info, held, attributes, signer)
-        with ThreadPoolExecutor(min(request.parallel, len(plans))) as pool:
-            futures: list[Future[Done]] = [pool.submit(worker.carry_out, plan.output) for plan in plans]
-            wait(futures, return_when=FIRST_EXCEPTION)
-            # What is being written is finished; what has not begun is for the next run.
-            for future in futures:
-                future.cancel()
+    signer = None
+    if request.signing_key is not None:
+        signer = Signer(host, layout, request.signing_key, request.gnupghome, request.signing_passphrase)
+        signer.require_able()
+    worker = Worker(host, layout, request, source, info, held, attributes, signer)
+    with ThreadPoolExecutor(min(request.parallel, len(plans))) as pool:
+        futures: list[Future[Done]] = [pool.submit(worker.carry_out, plan.output) for plan in plans]
+        wait(futures, return_when=FIRST_EXCEPTION)
+        # What is being written is finished; what has not begun is for the next run.
+        for future in futures:
+            future.cancel()
     _raise_failures(futures)
     return [future.result() for future in futures]
 

@@ -12,6 +12,7 @@ import shutil
 import time
 import typing as t
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ..common.age import format_time, now
@@ -20,7 +21,7 @@ from ..common.file_attributes import Attributes
 from ..common.host import Host
 from ..disk import convert, ova, qemu_img
 from ..store.digests import remember_digest
-from ..store.files import hash_file, identity_of, publish, refusal, remove_file, write_json, write_text
+from ..store.files import hash_file, identity_of, publish, refusal, remove_file, sync_file, write_json, write_text
 from ..store.layout import Layout, name_of
 from ..store.signing import Signer, checksum_path, checksum_text, signature_path
 from .convert_plan import RECORD_SCHEMA, Done, HeldFiles, Plan, Source, plan_output, record_path, wanted_options
@@ -85,11 +86,15 @@ class Worker:
             disk = os.path.join(directory, ova.disk_name(output.dest))
             convert.convert(self.host, self.info, target, disk)
             name, capacity = ova.package_name(output.dest), target.virtual_size(self.info.virtual_size)
-            package = ova.write_package(temporary, name, target.machine, disk, capacity, int(created.timestamp()))
+            ova.write_package(temporary, name, target.machine, disk, capacity, int(created.timestamp()))
             remove_file(disk)
-        virtual_size = convert.require_sound(self.host, temporary, target, self.info.virtual_size)
-        if self.request.compare:
-            convert.require_same(self.host, self.info, temporary, target)
+        with ThreadPoolExecutor(1) as pool:
+            # The digest takes longest; meanwhile the file is checked, and goes to the disk.
+            digest = pool.submit(hash_file, temporary)
+            virtual_size = convert.require_sound(self.host, temporary, target, self.info.virtual_size)
+            if self.request.compare:
+                convert.require_same(self.host, self.info, temporary, target)
+            sync_file(temporary)
         self.attributes.apply(temporary, {"before": {}, "after": {}})
         return {
             "schema": RECORD_SCHEMA,
@@ -103,7 +108,7 @@ class Worker:
             "options": wanted_options(output),
             "image": {
                 "file": os.path.basename(output.dest),
-                "digest": hash_file(temporary) if target.machine is None else package.digest,
+                "digest": digest.result(),
                 "size": os.stat(temporary).st_size,
                 "virtual_size": virtual_size,
             },
@@ -138,24 +143,21 @@ class Worker:
         return told
 
     def _publish(self, plan: Plan, record: Mapping[str, t.Any], temporary: str, beside: list[str]) -> None:
-        """Give the finished files their names; the record comes last, and says that all is there."""
+        """Give the finished files their names; the record comes last, and says that all is there.
+
+        What speaks of the former file goes first: at no moment is there a checksum, or a signature, of another file.
+        """
         dest = plan.output.dest
+        if plan.changes:
+            remove_file(signature_path(dest))
         if plan.reasons:
+            remove_file(checksum_path(dest))
             publish(temporary, dest)
         for path in beside:
             publish(path, os.path.join(os.path.dirname(dest), os.path.basename(path)))
-        self._remove_stale(plan, record)
         write_json(record_path(dest), record)
         if plan.reasons:
             remember_digest(self.layout, dest, record["image"]["digest"], identity_of(dest))
-
-    def _remove_stale(self, plan: Plan, record: Mapping[str, t.Any]) -> None:
-        """Remove what speaks of the former file, and is not wanted any more."""
-        former, dest = plan.record or {}, plan.output.dest
-        if former.get("checksum") and not record["checksum"]:
-            remove_file(checksum_path(dest))
-        if former.get("signature") and not record["signature"]:
-            remove_file(signature_path(dest))
 
     @contextlib.contextmanager
     def _workdir(self, output: Output) -> Iterator[str]:

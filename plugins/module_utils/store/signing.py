@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ..common.errors import BadRequestError, CommandError
 from ..common.host import Host
-from .layout import hex_of
+from .layout import Layout, hex_of
 
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
 _PREFIX = "[GNUPG:] "
@@ -55,27 +55,51 @@ class Signer:
     """A key of gpg on this host."""
 
     host: Host
+    layout: Layout
     fingerprint: str
     homedir: str | None
     """gpg's home directory; None: the user's own."""
     passphrase: str | None
     """None: the key has none, or gpg's agent knows it."""
 
-    @contextlib.contextmanager
-    def session(self) -> Iterator[None]:
-        """In between the key can sign, which is tried at once; an agent that was started for it is ended.
+    def require_able(self) -> None:
+        """Sign nothing, so that a wrong passphrase is told before the work and not after it.
 
         Raises BadRequestError where the key cannot sign; MissingProgramError.
         """
-        gpg = self._gpg()
-        running = self._agent_runs()
-        try:
-            self._try(gpg)
-            yield
-        finally:
-            gpgconf = self.host.which("gpgconf")
-            if not running and gpgconf is not None:
-                self._run([gpgconf, *self._home(), "--kill", "gpg-agent"])
+        argv = [*self._signing(), "--status-fd", "2", "--output", "-", os.devnull]
+        with self._agent():
+            done = self.host.run(argv, stdin=self._stdin(), timeout=_TIMEOUT)
+        if done.rc:
+            raise BadRequestError(
+                f"the key {self.fingerprint} cannot sign: {_reason(done.stderr)}",
+                "Is the secret key in this user's gpg (or in gnupghome), is it alive, and is signing_passphrase right?"
+                " Without one, the key has to have none, or gpg-agent to know it",
+            )
+
+    def sign(self, path: str, signature: str) -> None:
+        """Write a detached, armored signature of ``path`` to the new file ``signature``."""
+        argv = [*self._signing(), "--output", signature, path]
+        with self._agent():
+            done = self.host.run(argv, stdin=self._stdin(), timeout=_TIMEOUT)
+        if done.rc:
+            raise CommandError(f"gpg could not sign {path} with the key {self.fingerprint}: {_reason(done.stderr)}")
+
+    @contextlib.contextmanager
+    def _agent(self) -> Iterator[None]:
+        """In between gpg may start an agent, which is ended; one that was there stays.
+
+        One signature at a time: a run would end the agent of another, or take it for one that was there.
+        """
+        home = self.homedir or os.environ.get("GNUPGHOME") or os.path.expanduser("~/.gnupg")
+        with self.layout.lock(f"gpg:{os.path.realpath(home)}"):
+            running = self._agent_runs()
+            try:
+                yield
+            finally:
+                gpgconf = self.host.which("gpgconf")
+                if not running and gpgconf is not None:
+                    self._run([gpgconf, *self._home(), "--kill", "gpg-agent"])
 
     def _agent_runs(self) -> bool:
         connect = self.host.which("gpg-connect-agent")
@@ -84,25 +108,8 @@ class Signer:
         # Its exit status is 0 where there is no agent, too.
         return "OK" in self._run([connect, *self._home(), "--no-autostart", "GETINFO pid", "/bye"]).split()
 
-    def sign(self, path: str, signature: str) -> None:
-        """Write a detached, armored signature of ``path`` to the new file ``signature``. Within a session."""
-        argv = [*self._signing(self._gpg()), "--output", signature, path]
-        done = self.host.run(argv, stdin=self._stdin(), timeout=_TIMEOUT)
-        if done.rc:
-            raise CommandError(f"gpg could not sign {path} with the key {self.fingerprint}: {_reason(done.stderr)}")
-
-    def _try(self, gpg: str) -> None:
-        """Sign nothing, so that a wrong passphrase is told before the work and not after it."""
-        argv = [*self._signing(gpg), "--status-fd", "2", "--output", "-", os.devnull]
-        done = self.host.run(argv, stdin=self._stdin(), timeout=_TIMEOUT)
-        if done.rc:
-            raise BadRequestError(
-                f"the key {self.fingerprint} cannot sign: {_reason(done.stderr)}",
-                "Is the secret key in this user's gpg (or in gnupghome), is it alive, and is signing_passphrase right?"
-                " Without one, the key has to have none, or gpg-agent to know it",
-            )
-
-    def _signing(self, gpg: str) -> list[str]:
+    def _signing(self) -> list[str]:
+        gpg = self.host.require("gpg", PACKAGE)
         argv = [gpg, *self._home(), "--batch", "--no-tty", "--yes", "--digest-algo", "SHA512"]
         # Nobody is there to be asked. The passphrase comes through a pipe.
         mode = "error" if self.passphrase is None else "loopback"
@@ -114,9 +121,6 @@ class Signer:
 
     def _home(self) -> list[str]:
         return [] if self.homedir is None else ["--homedir", self.homedir]
-
-    def _gpg(self) -> str:
-        return self.host.require("gpg", PACKAGE)
 
     def _run(self, argv: list[str]) -> str:
         return self.host.run(argv, stdin="", timeout=_TIMEOUT).stdout

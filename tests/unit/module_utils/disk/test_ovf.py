@@ -123,6 +123,38 @@ def test_what_no_machine_has_is_refused(asked: dict[str, t.Any], message: str) -
 
 
 @pytest.mark.parametrize(
+    ("part", "least"),
+    [
+        ({"disk_controller": "lsilogic"}, 4),
+        ({"disk_controller": "pvscsi"}, 7),
+        ({"disk_controller": "sata"}, 10),
+        ({"network_card": "e1000"}, 4),
+        ({"network_card": "vmxnet3"}, 7),
+        ({"network_card": "e1000e"}, 8),
+        ({"firmware": "bios"}, 4),
+        ({"firmware": "uefi"}, 8),
+    ],
+)
+def test_a_part_that_the_hardware_is_too_old_for(part: dict[str, str], least: int) -> None:
+    ((option, chosen),) = part.items()
+    asked = {"disk_controller": "lsilogic", "network_card": "e1000", **part}
+    assert b"<vssd:VirtualSystemType>vmx-%02d<" % least in write(least, **asked)
+    for version in range(4, least):
+        with pytest.raises(BadRequestError) as refused:
+            machine_from(asked, version, "outputs[0].machine")
+        assert refused.value.cause == (
+            f"outputs[0].machine.{option} is {chosen}, which VMware's hardware of hwversion {version} has not"
+        )
+        assert refused.value.way_out == f"Set hwversion to {least} or more, or {option} to another one"
+
+
+def test_without_a_network_no_card_is_too_young() -> None:
+    assert machine_from({"disk_controller": "lsilogic", "networks": []}, 4, "machine").networks == ()
+    with pytest.raises(BadRequestError, match="disk_controller is pvscsi"):
+        machine_from({}, 4, "machine")
+
+
+@pytest.mark.parametrize(
     ("before", "after", "said"),
     [
         (b'ovf:fileRef="file1"', b'ovf:fileRef="file2"', "files-of-disks"),
