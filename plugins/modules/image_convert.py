@@ -60,14 +60,15 @@ options:
       dest:
         description:
           - Path of the file on the target. Its directory is made when it is missing.
-          - What has this name already is replaced, unless it is a link, a golden image, or the disk of a domain of this
-            host or below one.
+          - What has this name already is replaced, unless it is a link, a golden image, a file that O(src) lies over, or
+            the disk of a domain of this host or below one. Its C(DEST.sha256) and C(DEST.sha256.asc) go with it.
         type: path
         required: true
       format:
         description:
-          - V(vhd) is the fixed VHD that Azure takes. Its disk is as large as the source's, rounded up to 1 MiB.
+          - V(vhd) is the fixed VHD that Azure takes.
           - V(ova) is one machine with one disk, a streamOptimized VMDK, for VMware and VirtualBox.
+          - The disk in V(vhd), V(vmdk) and V(ova) is as large as the source's, rounded up to 1 MiB.
         type: str
         choices: [qcow2, raw, vmdk, vhdx, vhd, ova]
         required: true
@@ -111,6 +112,7 @@ options:
         description:
           - Of V(vmdk) and V(ova), the version of VMware's virtual hardware.
           - V(13) without it, which vSphere 6.5 and later have.
+          - A machine with V(pvscsi) or V(vmxnet3) needs V(7), with V(uefi) or V(e1000e) V(8), with V(sata) V(10).
         type: int
       block_size:
         description:

@@ -67,16 +67,19 @@ def convert(host: Host, source: ImageInfo, target: Target, dest: str) -> None:
     """
     program = _program(host)
     size = target.virtual_size(source.virtual_size)
-    options = ["-o", target.creation_options()] if target.creation_options() else []
-    argv = [program, "convert", "-q", "-f", source.format, "-O", target.qemu_format]
-    argv += ["-m", str(_COROUTINES), *(["-W"] if target.format in _ANY_ORDER else [])]
-    if target.format == "vhd":
-        # The file has another size than the source, which convert alone cannot be told.
-        _run(host, [program, "create", "-q", "-f", target.qemu_format, *options, dest, str(size)], source.path, dest)
-        argv += ["-n", "--target-is-zero"]
-    else:
-        argv += [*(["-c"] if target.compresses else []), *options]
-    _run(host, [*argv, source.path, dest], source.path, dest)
+    read, read_format = source.path, source.format
+    if size != source.virtual_size:
+        # Convert cannot be told another size than that of what it reads.
+        read, read_format = f"{dest}.grown", "qcow2"
+        overlay = [program, "create", "-q", "-f", "qcow2", "-F", source.format, "-b", source.path]
+        _run(host, [*overlay, read, str(size)], source.path, dest)
+    argv = [program, "convert", "-q", "-f", read_format, "-O", target.qemu_format, "-m", str(_COROUTINES)]
+    argv += ["-W"] if target.format in _ANY_ORDER else []
+    argv += ["-c"] if target.compresses else []
+    argv += ["-o", target.creation_options()] if target.creation_options() else []
+    _run(host, [*argv, read, dest], source.path, dest)
+    if read != source.path:
+        os.unlink(read)
 
 
 def _run(host: Host, argv: Sequence[str], source: str, dest: str) -> None:

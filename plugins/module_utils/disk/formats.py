@@ -15,6 +15,9 @@ from .ovf import DISK_CONTROLLERS, FIRMWARES, NETWORK_CARDS, SYSTEMS, Machine, m
 from .qemu_img import COMPRESSIONS
 
 MIB = 1024 * 1024
+_WHOLE_MIB = ("vhd", "vmdk", "ova")
+"""Formats of disks that end at a whole MiB: Azure takes no others, and a VMDK consists of whole grains of 64 KiB. The
+guest finds zeros behind the end of its last partition."""
 _LARGEST_VHD = 2040 * 1024 * MIB
 """Bytes. What QEMU and Hyper-V write into a VHD at the most."""
 _SMALLEST_CLUSTER, _LARGEST_CLUSTER = 512, 2 * MIB
@@ -93,16 +96,14 @@ class Target:
 
     def virtual_size(self, source: int) -> int:
         """How large the disk becomes, of the source's size in bytes; raises BadRequestError where it cannot."""
-        if self.format == "vhd":
-            # Azure takes whole MiB alone; the guest finds zeros behind the end of its last partition.
-            size = (source + MIB - 1) // MIB * MIB
-            if size > _LARGEST_VHD:
-                raise BadRequestError(
-                    f"the disk has {format_size(source)}, and a VHD holds {format_size(_LARGEST_VHD)} at the most",
-                    "Write a vhdx, or build the image smaller",
-                )
-            return size
-        return (source + 511) // 512 * 512
+        unit = MIB if self.format in _WHOLE_MIB else 512
+        size = (source + unit - 1) // unit * unit
+        if self.format == "vhd" and size > _LARGEST_VHD:
+            raise BadRequestError(
+                f"the disk has {format_size(source)}, and a VHD holds {format_size(_LARGEST_VHD)} at the most",
+                "Write a vhdx, or build the image smaller",
+            )
+        return size
 
     def creation_options(self) -> str:
         """For ``qemu-img -o``; empty where the format has none."""

@@ -88,6 +88,7 @@ def test_spelling_a_default_out_changes_nothing() -> None:
         ({"format": "vhdx", "block_size": "0"}, r"from 1 MiB to 256 MiB"),
         ({"format": "vmdk", "hwversion": 3}, "hwversion is 3"),
         ({"format": "ova", "machine": {"cpus": -1}}, r"outputs\[0\]\.machine\.cpus is -1"),
+        ({"format": "ova", "hwversion": 6}, r"outputs\[0\]\.machine\.disk_controller is pvscsi, which .*hwversion 6"),
     ],
 )
 def test_what_a_format_cannot_do_is_refused(given: dict[str, t.Any], message: str) -> None:
@@ -100,7 +101,7 @@ def test_disks_only_grow(name: str) -> None:
     found = target(format=name)
     for size in (1, 512, MIB - 1, MIB, MIB + 512, 10 * 1024**3):
         grown = found.virtual_size(size)
-        unit = MIB if name == "vhd" else 512
+        unit = MIB if name in ("vhd", "vmdk", "ova") else 512
         assert 0 <= grown - size < unit
         assert grown % unit == 0
 
