@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 import typing as t
@@ -19,21 +20,40 @@ _BARE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 
 
+# How a value is called that JSON cannot say, and what to write in its place.
+_KINDS: tuple[tuple[type, str, str], ...] = (
+    (bytes, "bytes", "Give them as text in base64, which write_files takes with `encoding: b64`"),
+    (datetime.date, "a date", "Quote it: YAML reads 2026-01-31 as a date"),
+    (float, "a float", "Quote it"),
+    (bool, "true or false", "Quote it"),
+    (type(None), "null", "Quote it"),
+)
+
+
 def document(place: str, value: t.Any) -> t.Any:
-    """What JSON can say, as it is; raises BadRequestError that names the place of what it cannot."""
+    """What JSON can say, as it is.
+
+    Raises BadRequestError that names place and kind of what it cannot, and not the value: that may be secret.
+    """
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, (str, int)) or isinstance(key, bool):
-                raise BadRequestError(f"{place} has the key {key!r}, which is no text", "Quote it")
+                kind, way_out = _kind(key)
+                raise BadRequestError(f"{place} has a key that is no text, but {kind}", way_out)
         return {str(key): document(f"{place}.{key}", entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [document(f"{place}[{number}]", entry) for number, entry in enumerate(value)]
     # YAML 1.1 takes a number without a point, such as 1e-07, for text; so are the infinite ones.
     if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and "." in repr(value)):
         return value
-    raise BadRequestError(
-        f"{place} is neither text nor number, true, false, list or dictionary: {value!r}",
-        "Quote it; YAML reads 2026-01-31 as a date",
+    kind, way_out = _kind(value)
+    raise BadRequestError(f"{place} is neither text nor number, true, false, list or dictionary, but {kind}", way_out)
+
+
+def _kind(value: t.Any) -> tuple[str, str]:
+    return next(
+        ((kind, way_out) for known, kind, way_out in _KINDS if isinstance(value, known)),
+        (f"of the type {type(value).__name__}", "Write it as text"),
     )
 
 

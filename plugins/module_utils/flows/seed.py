@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 import typing as t
@@ -19,6 +18,7 @@ from ..common.errors import BadRequestError, StoreError
 from ..common.file_attributes import Attributes
 from ..common.host import Host
 from ..store.files import publish, refusal, remove_file, unreadable
+from ..store.temporary import remove_abandoned, temporary_beside
 
 MODE = "0600"
 SCHEMA_CHECKS = ("auto", "require", "off")
@@ -50,6 +50,9 @@ def default_instance_id(path: str) -> str:
 def make_seed(host: Host, params: Mapping[str, t.Any], check_mode: bool, attributes: Attributes) -> dict[str, t.Any]:
     """What ``seed_iso`` does and returns; ``params`` are those of :func:`seed_argument_spec`."""
     path = os.path.realpath(params["path"])
+    if not check_mode:
+        # What killed runs have left holds secrets.
+        remove_abandoned(path)
     present = _present(path)
     if params["state"] == "absent":
         if present is not None and not check_mode:
@@ -146,18 +149,11 @@ def _publish(host: Host, seed: Seed, path: str, attributes: Attributes) -> None:
             write_iso(host, seed, written)
             with open(written, "rb") as file:
                 content = file.read()
-        descriptor, temporary = tempfile.mkstemp(
-            prefix=f".{os.path.basename(path)}.", suffix=".tmp", dir=os.path.dirname(path)
-        )
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
+        with temporary_beside(path) as (file, temporary):
+            file.write(content)
+            file.flush()
             attributes.apply(temporary, {"before": {}, "after": {}})
             publish(temporary, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
     except FileNotFoundError as error:
         raise StoreError(f"{os.path.dirname(path)} is not there", "Make it, or choose another directory") from error
     except OSError as error:

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.yaml_text import document, yaml_of
 
 VALUES = st.recursive(
@@ -51,3 +53,27 @@ def test_what_shell_looks_for_stands_bare_on_one_line() -> None:
         '    "yes": [{"a": 1}]',
         'datasource_list: ["NoCloud", "None"]',
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "a: [!!binary aHVzaA==]",
+            "config.a[0] is neither .*, but bytes. Give them as text in base64, .*encoding: b64",
+        ),
+        ("a: {b: 2026-01-31}", "config.a.b is neither .*, but a date. Quote it"),
+        ("a: 2026-01-31 12:00:00", "config.a is neither .*, but a date. Quote it"),
+        ("a: .inf", "config.a is neither .*, but a float. Quote it"),
+        ("a: !!set {hush}", "config.a is neither .*, but of the type set"),
+        ("{!!binary aHVzaA==: 1}", "config has a key that is no text, but bytes. Give"),
+        ("{a: {1.5: hush}}", "config.a has a key that is no text, but a float. Quote it"),
+        ("{yes: hush}", "config has a key that is no text, but true or false. Quote it"),
+        ("{~: hush}", "config has a key that is no text, but null. Quote it"),
+    ],
+)
+def test_what_json_cannot_say_is_named_by_place_and_kind_alone(text: str, said: str) -> None:
+    with pytest.raises(BadRequestError, match=said.replace("[0]", r"\[0\]")) as refused:
+        document("config", yaml.safe_load(text))
+    for value in ("hush", "aHVzaA", "12:00", "1.5", "inf"):
+        assert value not in str(refused.value)
