@@ -25,8 +25,8 @@ _IMAGE = (
 )
 PACKAGES = {
     "lint": "git shellcheck",
-    "unit": "btrfs-progs dosfstools e2fsprogs fdisk gpgv gnupg openssh-client procps qemu-utils bzip2 shellcheck xfsprogs "
-    "xz-utils zstd",
+    "unit": "btrfs-progs bzip2 dosfstools e2fsprogs fdisk gnupg gpgv openssh-client procps qemu-utils shellcheck "
+    "xfsprogs xz-utils zstd",
     "demo": _IMAGE,
     "image": f"{_IMAGE} dnsmasq-base fuse3 iproute2 mount nginx-light openssh-server util-linux virt-v2v xfsprogs",
     "bench": "curl nginx-light qemu-utils",
