@@ -1709,8 +1709,14 @@ options:
             of the first boot stay as they are. Of C(/var/lib/cloud), C(scripts) and C(handlers)
             stay. Executable files in C(/etc/cloud/clean.d) are run, as C(cloud-init clean)
             does.
-          - At a clone's first boot C(cloud-init) makes new SSH host keys. In an image
-            without it, or where it is disabled, C(goldsmith-ssh-host-keys.service) does.
+          - At a clone's first boot C(cloud-init) makes new SSH host keys. Where it does
+            not, because it is not there, is disabled or finds no data for the clone,
+            C(goldsmith-ssh-host-keys.service) does.
+          - 'What C(cloud-init) once generated for the network, for sudo and for sshd
+            stays where it will not run, or will not configure the network: clones have
+            nothing else.'
+          - 'Crontabs, and certificates beside the one of C(ssl-cert), stay: they are
+            taken to be of the image.'
         type: dict
         suboptions:
           keep:
@@ -1718,7 +1724,7 @@ options:
               - What is left in the image.
               - 'V(ssh_host_keys): SSH host keys.'
               - 'V(cloud_init): the state of C(cloud-init), its logs, and the files that
-                it generates.'
+                it generates, where it will write them again.'
               - 'V(cloud_init_seed): seeds in C(/var/lib/cloud/seed).'
               - 'V(apt_lists): package lists and the caches made of them.'
               - 'V(apt_archives): downloaded packages.'
@@ -1727,10 +1733,15 @@ options:
               - 'V(histories): histories of shells and other programs in all home directories.'
               - 'V(dhcp_leases): DHCP leases and the identifiers of DHCP clients.'
               - 'V(random_seed): random seeds, and the secret of C(systemd-creds).'
-              - 'V(network): names of network cards and drives that udev wrote down.'
-              - 'V(host_ids): identifiers of iSCSI and NVMe initiators, Landscape and
-                Ubuntu Pro.'
-              - 'V(temporary): C(/tmp), C(/var/tmp), crash reports and core dumps.'
+              - 'V(network): names of network cards and drives that udev wrote down, and
+                connections of NetworkManager.'
+              - 'V(host_ids): identifiers of iSCSI and NVMe initiators, of Landscape,
+                and of Ubuntu Pro with its token and repositories.'
+              - 'V(credentials): keytabs, secrets of Samba, SSSD and Puppet, private SSH
+                keys in home directories, and the self-signed key of the package C(ssl-cert),
+                which C(goldsmith-snakeoil.service) makes anew at a clone''s first boot.'
+              - 'V(temporary): C(/tmp), C(/var/tmp), crash reports and core dumps, and
+                of C(~/.ansible) what its runs leave.'
               - 'V(backups): copies that passwd, dpkg and debconf make, and C(/var/backups).'
               - 'V(mail): mailboxes in C(/var/mail).'
               - 'V(stamps): when timers and anacron ran last.'
@@ -1748,6 +1759,7 @@ options:
               - random_seed
               - network
               - host_ids
+              - credentials
               - temporary
               - backups
               - mail
@@ -1831,8 +1843,8 @@ options:
         what must not be in an image that is cloned; for passwords, keys and files that no step has put there; and for
         secrets of the steps that are not declared to belong there, in the whole disk. Rules about traces that
         C(generalise) takes out count only after such a step.
-      - It reads the files of ext2, ext3 and ext4. An image whose root is on another file system fails it; set V(false)
-        there.
+      - It reads the files of ext2, ext3 and ext4. An image whose root is on another file system cannot be audited, and
+        is not published; set V(false) there.
       - An image that does not pass is not published; see O(boot_check). Its report is kept as
         C(NAME-SERIAL-FINGERPRINT.failed.audit.txt).
       - The report stands in the build record. An image that was published without it is audited once.
@@ -1865,11 +1877,16 @@ options:
     description:
       - Whether the finished image has to boot before it is published, as M(goldsmith.kvm.image_boot) has it. It is an
         overlay that boots, with KVM where that works; without, it takes one to two minutes.
+      - Only images for amd64 can be booted, on hosts that are amd64. That, and the programs and the firmware that it
+        takes, is looked at before the build.
       - An image that does not boot, whose cloud-init ends with errors or that has failed units is not published, and
         the link stays. It is kept as C(NAME-SERIAL-FINGERPRINT.failed.qcow2), with its record, its log and
         C(NAME-SERIAL-FINGERPRINT.failed.console.log) beside it, until the next build of that name that fails.
+      - Where a check could not be tried, because QEMU was killed or memory ran out, the name has C(.unchecked) in place
+        of C(.failed).
       - What the boot has shown stands in the build record. An image that was published without it is booted once, when
-        it is asked for.
+        it is asked for. It stays published where it does not pass, and the console's log is then in the store's
+        C(logs/NAME-XXXXXXXX.console.log).
     type: bool
     default: false
   boot_options:
@@ -1888,7 +1905,7 @@ options:
         default: [auto]
       memory:
         description:
-          - Memory of the guest.
+          - Memory of the guest, at least V(128M).
         type: str
         default: 1G
       cpus:
@@ -1902,9 +1919,14 @@ options:
         type: str
       timeout:
         description:
-          - Seconds within which cloud-init has to have ended.
+          - Seconds within which cloud-init has to have ended, at least 10.
         type: int
         default: 600
+      ssh:
+        description:
+          - Whether to log in, where sshd runs. Set V(false) for an image without a default user of C(cloud-init).
+        type: bool
+        default: true
       allow_failed_units:
         description:
           - Units that may fail, as patterns of a shell such as V(systemd-networkd-*).
@@ -1953,6 +1975,8 @@ options:
 requirements:
   - qemu-img 5.1 or newer (package qemu-utils)
   - virt-customize 1.40 or newer (package guestfs-tools) and a kernel that its appliance can read
+  - with O(audit), sfdisk, blkid and debugfs (packages fdisk, util-linux and e2fsprogs)
+  - with O(boot_check), what M(goldsmith.kvm.image_boot) requires
 notes:
   - M(goldsmith.kvm.image_store) does not prune a base that a golden image was made from.
 seealso:
@@ -2177,8 +2201,8 @@ boot:
       kernel: 6.8.0-45-generic
       failed_units: []
 failed_image:
-  description: Where the image is kept that did not pass its checks.
-  returned: failure, where it was built and did not pass
+  description: Where the image is kept that did not pass its checks, or could not be checked.
+  returned: failure, where it was built and is not published
   type: str
   sample: /var/lib/libvirt/images/golden/noble-base-20250601-3f9ab2c1.failed.qcow2
 packages_added:

@@ -70,8 +70,9 @@ options:
       - All of them stay if a domain or a build holds any of them, if a process has any of them open, if a link in the
         same directory leads to any of them, or if the image was changed after it was published. A name of which a build
         is under way is left for the next time. RV(kept_golden) has the reasons.
-      - An image that was built and failed its checks, C(NAME-….failed.qcow2), and what lies beside it, goes once a
-        newer image of its name was published, or when it is older than O(age).
+      - An image that was built and failed its checks, C(NAME-….failed.qcow2), or could not be checked,
+        C(NAME-….unchecked.qcow2), and what lies beside it, goes once a newer image of its name was published, or when
+        it is older than O(age).
       - Domains of other hosts are not known. Where such use the directory over the network, put a link to each image
         that they use into it, or do not prune.
       - Used with O(state=pruned).

@@ -16,6 +16,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.common.age import fo
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.store import manage_store, store_argument_spec
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.failed import keep_failed
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.golden import Golden
+from ansible_collections.goldsmith.kvm.plugins.module_utils.store.golden_prune import FAILED
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layout import Layout
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
@@ -63,8 +64,8 @@ class Foundry:
             self.beside(path, ending)
         return path
 
-    def fail(self, serial: str, name: str = "web", *, days: float = 0) -> Path:
-        """Keep an image that did not pass its checks, as a build does."""
+    def fail(self, serial: str, name: str = "web", *, days: float = 0, why: str = FAILED) -> Path:
+        """Keep an image that did not pass its checks, or could not be checked, as a build does."""
         golden = Golden(str(self.golden), name)
         self.golden.mkdir(exist_ok=True)
         temporary = self.golden / f".{name}.tmp"
@@ -72,7 +73,7 @@ class Foundry:
         path = golden.path(serial, sha256(temporary))
         record = self.record(Path(path), name, temporary, days=days)
         found = {"console.log": "panic\n"}
-        return Path(keep_failed(golden, str(temporary), path, record, "a log\n", found, is_held=_by_nobody))
+        return Path(keep_failed(golden, str(temporary), path, record, "a log\n", found, _by_nobody, why))
 
     def record(self, path: Path, name: str, image: Path, *, days: float, base_digest: str = "") -> dict[str, t.Any]:
         digest = sha256(image)

@@ -6,20 +6,44 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import BootError
-from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError, VerificationError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import (
+    BadRequestError,
+    CommandError,
+    VerificationError,
+)
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import registry
 from ansible_collections.goldsmith.kvm.tests.fixtures import base_image
 from ansible_collections.goldsmith.kvm.tests.fixtures.programs import run
 from ansible_collections.goldsmith.kvm.tests.unit.module_utils.flows.building import ScribblingEngine, Workshop
 
 CHECKED = {"boot_check": True, "accel": "tcg"}
+DEFAULTS: dict[str, t.Any] = {
+    "firmware": ["auto"],
+    "memory": "1G",
+    "cpus": 2,
+    "disk_size": None,
+    "timeout": 600,
+    "ssh": True,
+    "allow_failed_units": [],
+    "allow_cloud_init_errors": False,
+}
+HALT = b"\xf4\xeb\xfd".ljust(510, b"\0") + b"\x55\xaa"
+"""A boot loader that does nothing, and says nothing."""
+PATIENCE = 60
 
 
 @pytest.fixture(name="workshop")
@@ -62,10 +86,86 @@ def test_an_image_that_is_published_stays_where_it_does_not_boot(workshop: Works
     before = workshop.files()
     error = refusal(workshop, "old")
     assert "failed_image" not in error.details
+    assert f"{first['image']['path']} was published before, without this check, and stays" in str(error)
+    (console,) = (workshop.store / "logs").glob("web-*.console.log")
+    assert str(console) in str(error) and "No bootable device" in console.read_text()
     assert Path(first["image"]["path"]).exists()
     after = workshop.files()
     assert [path for path in before if str(workshop.golden) in path and before[path] != after.get(path)] == []
     assert not workshop.link.samefile(first["image"]["path"])
+
+
+def silent(workshop: Workshop) -> dict[str, t.Any]:
+    """Options for an image whose boot comes to no end."""
+    base = workshop.base.with_name("silent.raw")
+    base.write_bytes(HALT)
+    os.truncate(base, 16 * 1024**2)
+    return {"base": {"path": str(base), "format": "raw", "serial": "1"}, "steps": []}
+
+
+def guests(workshop: Workshop) -> list[int]:
+    """What runs for a boot of the workshop's."""
+    argv = ["pgrep", "--full", "--", f"{workshop.store}/layers/build-"]
+    found = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+def until(what: t.Callable[[], t.Any]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def booting(workshop: Workshop) -> bool:
+    """Whether the guest has begun to say something."""
+    consoles = (workshop.store / "layers").glob("build-*/boot-*/console.log")
+    return any(console.stat().st_size for console in consoles)
+
+
+def test_a_build_that_is_killed_while_its_image_boots(workshop: Workshop) -> None:
+    old = workshop.customize("old")["image"]["path"]
+    before, options = workshop.visible(), silent(workshop)
+    child = multiprocessing.get_context("fork").Process(target=workshop.customize, kwargs={**options, **CHECKED})
+    child.start()
+    until(lambda: booting(workshop))
+    assert guests(workshop)
+    child.kill()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    until(lambda: guests(workshop) == [])
+    assert workshop.link.resolve() == Path(old)
+    assert [name for name in workshop.visible() if not name.startswith(".")] == before
+    done = workshop.customize(**options)
+    assert (done["changed"], workshop.link.resolve()) == (True, Path(done["image"]["path"]))
+    assert not [name for name in workshop.visible() if name.startswith(".") or ".failed" in name]
+    assert os.listdir(workshop.store / "layers") == []
+
+
+def test_a_boot_that_is_ended_from_outside_says_nothing_of_the_image(workshop: Workshop) -> None:
+    options = silent(workshop)
+
+    def end_qemu() -> None:
+        until(lambda: booting(workshop))
+        for pid in guests(workshop):
+            # Others of the boot may end by themselves.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if "qemu-system" in os.path.basename(os.readlink(f"/proc/{pid}/exe")):
+                    os.kill(pid, signal.SIGKILL)
+
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(end_qemu)
+        with pytest.raises(BootError, match="QEMU was ended from outside") as caught:
+            workshop.customize(**options, **CHECKED)
+        ended.result()
+    kept = Path(caught.value.details["failed_image"])
+    assert kept.name.endswith(".unchecked.qcow2") and kept.stat().st_size > 0
+    assert f"could not be checked, and is not published. It is kept as {kept}" in str(caught.value)
+    # More memory than there is.
+    huge = {**DEFAULTS, "memory": "900T"}
+    with pytest.raises(CommandError, match="QEMU could not start a guest") as refused:
+        workshop.customize(**options, **CHECKED, boot_options=huge)
+    assert [str(path) for path in workshop.golden.glob("*.qcow2")] == [refused.value.details["failed_image"]]
 
 
 def test_an_image_is_booted_once(workshop: Workshop) -> None:
@@ -89,18 +189,9 @@ def test_an_image_is_booted_once(workshop: Workshop) -> None:
     assert other["reason"] == ["boot"]
 
 
-DEFAULTS: dict[str, t.Any] = {
-    "firmware": ["auto"],
-    "memory": "1G",
-    "cpus": 2,
-    "disk_size": None,
-    "timeout": 600,
-    "allow_failed_units": [],
-    "allow_cloud_init_errors": False,
-}
-
-
-@pytest.mark.parametrize("wrong", [{"cpus": 0}, {"timeout": 0}, {"firmware": []}, {"memory": "much"}])
+@pytest.mark.parametrize(
+    "wrong", [{"cpus": 0}, {"timeout": 9}, {"firmware": []}, {"memory": "much"}, {"memory": "100K"}]
+)
 def test_options_are_refused(workshop: Workshop, wrong: dict[str, t.Any]) -> None:
     with pytest.raises(BadRequestError, match=f"boot_options.{next(iter(wrong))}"):
         workshop.customize(**CHECKED, boot_options={**DEFAULTS, **wrong})
@@ -118,14 +209,18 @@ def test_an_image_that_does_not_pass_the_audit_is_kept_and_not_published(worksho
     step = {"password": {"user": "root", "password": secret}}
     options: dict[str, t.Any] = {"base": {"path": image, "format": "raw"}, "compression": "none", "audit": True}
     with pytest.raises(VerificationError) as caught:
-        workshop.customize(steps=[step], **options)
+        workshop.customize(steps=[step], **options, **CHECKED)
     error = caught.value
     assert "secrets: " in str(error) and "password of step 1 (password)" in str(error) and "base64" in str(error)
     assert secret not in str(error) + json.dumps(error.details)
     failed = Path(error.details["failed_image"])
     assert not workshop.link.exists()
     assert "failed  secrets" in failed.with_suffix(".audit.txt").read_text()
-    assert json.loads(Path(f"{failed}.json").read_text())["audit"]["passed"] is False
+    record = json.loads(Path(f"{failed}.json").read_text())
+    assert record["audit"]["passed"] is False
+    # It was not booted.
+    assert "audit" in record["stages"] and "boot" not in record and "boot" not in record["stages"]
+    assert not failed.with_suffix(".console.log").exists()
     allowed = {**options, "audit_allow": [{"rule": "secrets", "paths": ["*"], "reason": "the vendor's own"}]}
     done = workshop.customize(steps=[step], **allowed)
     (rule,) = (rule for rule in done["audit"]["rules"] if rule["rule"] == "secrets")

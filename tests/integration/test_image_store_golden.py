@@ -19,6 +19,7 @@ import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.golden import Golden
+from ansible_collections.goldsmith.kvm.plugins.module_utils.store.golden_prune import UNCHECKED
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layers import no_new_builds, workdir
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layout import Layout
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
@@ -319,7 +320,7 @@ def test_what_is_not_known_for_sure_stays(foundry: Foundry, tmp_path: Path) -> N
 
 def test_failed_images(foundry: Foundry) -> None:
     older = foundry.fail("20260901", days=5)
-    foundry.fail("20260901", "db", days=5)
+    foundry.fail("20260901", "db", days=5, why=UNCHECKED)
     image = foundry.publish("20260902", days=3)
 
     predicted = foundry.prune(check_mode=True)

@@ -28,6 +28,10 @@ class GoldsmithError(Exception):
         self.way_out = way_out
         self.details = details
 
+    def add(self, sentence: str) -> None:
+        """Say something more, after the way out; without a full stop."""
+        self.way_out = f"{self.way_out}. {sentence}" if self.way_out else sentence
+
     def __str__(self) -> str:
         return f"{self.cause}. {self.way_out}." if self.way_out else f"{self.cause}."
 

@@ -17,6 +17,7 @@ from ..common.errors import GoldsmithError
 from ..common.file_attributes import Attributes
 from ..common.host import Host
 from ..common.stages import Stages
+from ..disk import qemu_img
 from ..engine import registry
 from ..engine.accel import device_reason
 from ..engine.model import Build
@@ -25,7 +26,7 @@ from ..store.published import Published, log_path, record_path
 from .customize_base import inspect_base
 from .customize_build import Builder
 from .customize_differences import diff, message, reasons, removed_steps, step_results
-from .customize_evidence import evidence_of, prove_published
+from .customize_evidence import evidence_of, preflight, prove_published
 from .customize_payloads import missing_payloads
 from .customize_plan import Plan, make_plan
 from .customize_request import Request, request_from
@@ -47,9 +48,9 @@ def customize_image(
     with stages("plan"):
         plan = make_plan(host, layout, request, check_mode=check_mode)
     if check_mode:
-        if plan.published is None:
+        if plan.published is None or plan.lacking:
             with stages("preflight"):
-                _warn_of_obstacles(host, layout, request, attributes)
+                _warn_of_obstacles(host, layout, request, plan, attributes)
         return _settled(request, plan, attributes, stages, check_mode=True)
     if plan.settled:
         return _settled(request, plan, attributes, stages)
@@ -102,8 +103,20 @@ def _settled(
     return {"changed": changed, **told, **_image(request, plan, stages)}
 
 
-def _warn_of_obstacles(host: Host, layout: Layout, request: Request, attributes: Attributes) -> None:
-    """In check mode: warn of what the host lacks for the build, refuse a base that will not do."""
+def _warn_of_obstacles(host: Host, layout: Layout, request: Request, plan: Plan, attributes: Attributes) -> None:
+    """In check mode: warn of what the host lacks for the run, refuse a base that will not do."""
+    checks = request.checks if plan.published is None else request.checks.left(plan.published.record)
+    try:
+        preflight(host, checks, plan.base)
+    except GoldsmithError as error:
+        host.warn(f"the image cannot be checked on this host as it is: {error}")
+    if plan.published is None:
+        _warn_of_build(host, layout, request, attributes)
+    elif host.which("qemu-img") is not None:
+        checks.require_disk_size(qemu_img.inspect(host, plan.published.path).virtual_size)
+
+
+def _warn_of_build(host: Host, layout: Layout, request: Request, attributes: Attributes) -> None:
     # The accelerator is not found out: that starts a guest.
     directory = request.workdir or layout.layers
     build = Build(disk=os.path.join(directory, "disk.qcow2"), workdir=directory, steps=(), accel="tcg")

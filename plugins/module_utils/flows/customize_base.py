@@ -129,4 +129,5 @@ def inspect_base(host: Host, request: Request) -> qemu_img.ImageInfo:
             f"size {format_size(request.size)} is less than the base image's {format_size(info.virtual_size)}",
             "Leave size out, or choose a larger one: disks are only grown",
         )
+    request.checks.require_disk_size(request.size or info.virtual_size)
     return info

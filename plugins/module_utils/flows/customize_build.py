@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import typing as t
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..common.errors import CommandError, GoldsmithError, StoreError, VerificationError
@@ -24,12 +25,13 @@ from ..recipe.operations import Run, StepOperations, Write
 from ..recipe.steps import generalise
 from ..store.failed import keep_failed
 from ..store.files import hash_file, identity_of, remove_file, write_text
+from ..store.golden_prune import FAILED, UNCHECKED
 from ..store.layers import workdir
 from ..store.layout import Layout
 from ..store.published import RECORD_IN_IMAGE, Published
 from .customize_base import inspect_base
 from .customize_differences import described_steps
-from .customize_evidence import Evidence, Prover, preflight
+from .customize_evidence import Evidence, Prover, is_verdict, preflight
 from .customize_payloads import adopt_sent, changed_since, host_paths, with_secret_lines
 from .customize_plan import Plan
 from .customize_request import Request
@@ -79,7 +81,7 @@ class Builder:
             with self.stages("preflight"):
                 golden.require_directory(self.layout, self.attributes)
                 require_free_space(golden.directory, _least_size(base, request), "The golden image")
-                preflight(self.host, request.checks)
+                preflight(self.host, request.checks, plan.base)
                 build = replace(build, accel=engine.preflight(self.host, build))
             with self.stages("customize"):
                 fine = generalise.trims(plan.steps)
@@ -110,8 +112,7 @@ class Builder:
             printed = getattr(error, "log", "")
             if printed:
                 write_text(path, printed)
-                kept = f"All that the steps printed is in {path} on the build host"
-                error.way_out = f"{error.way_out}. {kept}" if error.way_out else kept
+                error.add(f"All that the steps printed is in {path} on the build host")
                 error.details["log"] = path
             raise
         return report
@@ -123,13 +124,25 @@ class Builder:
             Prover(self.host, self.request.checks, self.plan.steps, directory, self.stages).gather(temporary, evidence)
         except GoldsmithError as error:
             record["stages"] = dict(self.stages.seconds)
-            kept = {**record, **evidence.record}
-            failed = keep_failed(self.request.golden, temporary, self.path, kept, log, evidence.texts, self._is_held)
-            told = f"The image is not published; it is kept as {failed}, with what was found beside it"
-            error.way_out = f"{error.way_out}. {told}" if error.way_out else told
-            error.details["failed_image"] = failed
+            self._keep(temporary, evidence.added_to(record), log, evidence.texts, error)
             raise
-        record.update(evidence.record)
+        record.update(evidence.added_to(record))
+
+    def _keep(
+        self, temporary: str, record: Mapping[str, t.Any], log: str, found: Mapping[str, str], error: GoldsmithError
+    ) -> None:
+        """Keep an image that is not published, and say so in the error that is the reason."""
+        why, said = FAILED, "The image is not published"
+        if not is_verdict(error):
+            why, said = UNCHECKED, "The image was built, could not be checked, and is not published"
+        golden = self.request.golden
+        try:
+            kept = keep_failed(golden, temporary, self.path, record, log, found, self._is_held, why)
+        except GoldsmithError as refusal:
+            error.add(f"{said}. It could not be kept either: {refusal.cause}")
+            return
+        error.add(f"{said}. It is kept as {kept}, with what was found beside it")
+        error.details["failed_image"] = kept
 
     def _is_held(self, path: str) -> bool:
         """Whether a domain uses an image, or that cannot be told."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..audit.model import Allowance
 from ..boot.model import FIRMWARES, BootOptions
 from ..common.errors import BadRequestError
-from ..common.size import parse_size
+from ..common.size import format_size, parse_size
 from .audit import ALLOW_SPEC, parse_allow
+from .boot import require_possible
 from .image_boot import boot_argument_spec
 
 AUDIT, BOOT = "audit", "boot"
@@ -32,7 +33,7 @@ def checks_argument_spec() -> dict[str, t.Any]:
 
 def _boot_options_spec() -> dict[str, t.Any]:
     """Those of ``image_boot`` that make sense for a check, and several firmwares."""
-    names = ("memory", "cpus", "disk_size", "timeout", "allow_failed_units", "allow_cloud_init_errors")
+    names = ("memory", "cpus", "disk_size", "timeout", "ssh", "allow_failed_units", "allow_cloud_init_errors")
     firmware = {"type": "list", "elements": "str", "choices": list(FIRMWARES), "default": ["auto"]}
     return {"firmware": firmware, **{name: boot_argument_spec()[name] for name in names}}
 
@@ -47,12 +48,26 @@ class Checks:
     boots: tuple[BootOptions, ...]
     """One for each firmware; empty where the image is not booted."""
 
-    def lacking(self, record: Mapping[str, t.Any]) -> tuple[str, ...]:
-        """Which evidence the record of a published image does not have."""
+    def left(self, record: Mapping[str, t.Any]) -> Checks:
+        """Those whose evidence the record of a published image does not have."""
         booted = {boot["asked"] for boot in record.get(BOOT) or []}
-        lacking = [AUDIT] if self.audit and not record.get(AUDIT) else []
-        lacking += [BOOT] if {boot.firmware for boot in self.boots} - booted else []
-        return tuple(lacking)
+        boots = tuple(options for options in self.boots if options.firmware not in booted)
+        return replace(self, audit=self.audit and not record.get(AUDIT), boots=boots)
+
+    def require_disk_size(self, size: int) -> None:
+        """Raise BadRequestError where an image whose disk has ``size`` bytes is to be booted with a smaller one."""
+        for options in self.boots:
+            if options.disk_size is not None and options.disk_size < size:
+                raise BadRequestError(
+                    f"boot_options.disk_size is {format_size(options.disk_size)}, less than the image's "
+                    f"{format_size(size)}",
+                    "Leave boot_options.disk_size out, or choose a larger one: disks are only grown",
+                )
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """What they add to a record."""
+        return tuple(name for name, wanted in ((AUDIT, self.audit), (BOOT, self.boots)) if wanted)
 
 
 def checks_from(params: Mapping[str, t.Any]) -> Checks:
@@ -70,16 +85,16 @@ def checks_from(params: Mapping[str, t.Any]) -> Checks:
 
 
 def _boot(options: Mapping[str, t.Any], firmware: str, accel: str) -> BootOptions:
-    for option, least in (("cpus", 1), ("timeout", 1)):
-        if options[option] < least:
-            raise BadRequestError(f"boot_options.{option} is {options[option]}", f"Give a number from {least} on")
-    return BootOptions(
+    boot = BootOptions(
         firmware=firmware,
         accel=accel,
         memory=parse_size(options["memory"], "boot_options.memory"),
         cpus=options["cpus"],
         timeout=options["timeout"],
         disk_size=None if not options["disk_size"] else parse_size(options["disk_size"], "boot_options.disk_size"),
+        ssh=options["ssh"],
         allow_failed_units=tuple(options["allow_failed_units"]),
         allow_cloud_init_errors=options["allow_cloud_init_errors"],
     )
+    require_possible(boot, "boot_options.")
+    return boot

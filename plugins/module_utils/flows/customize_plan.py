@@ -117,7 +117,7 @@ def make_plan(host: Host, layout: Layout, request: Request, *, check_mode: bool)
         first_path=path,
         newest=newest,
         stale=_stale(request, newest),
-        lacking=() if newest is None else request.checks.lacking(newest.record),
+        lacking=() if newest is None else request.checks.left(newest.record).evidence,
         current=current,
         current_record=_readable_record(current),
     )

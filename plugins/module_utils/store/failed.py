@@ -1,10 +1,11 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images that were built and did not pass their checks: kept for inspection under a name that says so.
+"""Images that were built and not published: kept for inspection under a name that says why.
 
-``<name>-<serial>-<fingerprint>.failed.qcow2``, with its record and log beside it as a published image has them, and
-with what the checks found. Of each name there is one, that of the last build, but for those that somebody uses.
+``<name>-<serial>-<fingerprint>.failed.qcow2`` did not pass its checks, those of ``….unchecked.qcow2`` could not be
+tried. Record and log lie beside it as beside a published image, and what the checks found. Of each name there is one,
+that of the last build, but for those that somebody uses.
 """
 
 from __future__ import annotations
@@ -17,21 +18,16 @@ from ..common.age import now
 from ..common.errors import StoreError
 from .files import refusal, remove_file, sync_directory, write_json, write_text
 from .golden import Golden
+from .golden_prune import FAILED, SUFFIX, UNCHECKED
 from .published import log_path, read_build_record, record_path
 
-_SUFFIX, _FAILED = ".qcow2", ".failed.qcow2"
 _MODE = 0o600
 """What an audit objects to may be a secret."""
 
 
-def failed_path(path: str) -> str:
-    """The name of an image that would have been published at ``path``."""
-    return f"{path[: -len(_SUFFIX)]}{_FAILED}"
-
-
 def beside(failed: str, ending: str) -> str:
     """The name of a file that tells of a failed image: ``beside(path, "console.log")``."""
-    return f"{failed[: -len(_SUFFIX)]}.{ending}"
+    return f"{failed[: -len(SUFFIX)]}.{ending}"
 
 
 def keep_failed(
@@ -42,17 +38,19 @@ def keep_failed(
     log: str,
     found: Mapping[str, str],
     is_held: Callable[[str], bool],
+    why: str = FAILED,
 ) -> str:
     """Keep the unfinished image ``temporary``, which would have been published at ``path``; returns its new path.
 
     :arg found: texts by the endings of their files' names, such as ``console.log``.
     :arg is_held: whether somebody uses an image, so that it has to stay.
+    :arg why: ``FAILED`` or ``UNCHECKED``.
     """
-    failed = failed_path(path)
+    failed = _kept_path(path, why)
     try:
         forget_failed(golden, is_held)
         if os.path.lexists(failed):
-            failed = failed_path(golden.rebuilt_path(path, now()))
+            failed = _kept_path(golden.rebuilt_path(path, now()), why)
         os.chmod(temporary, _MODE)
         for ending, text in found.items():
             write_text(beside(failed, ending), text)
@@ -66,14 +64,19 @@ def keep_failed(
 
 
 def forget_failed(golden: Golden, is_held: Callable[[str], bool]) -> None:
-    """Remove the failed images of this name that nobody uses, and what lies beside them."""
-    for record in glob.glob(os.path.join(glob.escape(golden.directory), f"{glob.escape(golden.name)}-*{_FAILED}.json")):
+    """Remove the images of this name that were not published and that nobody uses, and what lies beside them."""
+    beginning = os.path.join(glob.escape(golden.directory), f"{glob.escape(golden.name)}-*")
+    for record in (path for why in (FAILED, UNCHECKED) for path in glob.glob(f"{beginning}{why}{SUFFIX}.json")):
         failed = record[: -len(".json")]
         if _is_own(golden, failed) and not is_held(failed):
-            others = set(glob.glob(f"{glob.escape(failed[: -len(_SUFFIX)])}.*")) - {record}
+            others = set(glob.glob(f"{glob.escape(failed[: -len(SUFFIX)])}.*")) - {record}
             # The record says whose they are, so it goes last.
             for path in [*sorted(others), record]:
                 remove_file(path)
+
+
+def _kept_path(path: str, why: str) -> str:
+    return f"{path[: -len(SUFFIX)]}{why}{SUFFIX}"
 
 
 def _is_own(golden: Golden, failed: str) -> bool:

@@ -16,14 +16,15 @@ from ..common.errors import BadRequestError, StoreError
 from .digests import forget_digest
 from .files import refusal, remove_file, sync_directory
 from .golden import Golden
-from .golden_prune import FAILED, SUFFIX, files_of
+from .golden_prune import FAILED, SUFFIX, UNCHECKED, files_of
 from .layout import Layout
 from .published import log_path, read_build_record, record_path
 from .references import GoldenImage, forget_golden
 
 _RECORD = f"{SUFFIX}.json"
 _AFTER_NAME = re.compile(
-    rf"-[A-Za-z0-9.+-]+-[0-9a-f]{{8}}(?:-[0-9]{{8}}t[0-9]{{6}}z)?(?P<failed>{re.escape(FAILED)})?{re.escape(SUFFIX)}"
+    rf"-[A-Za-z0-9.+-]+-[0-9a-f]{{8}}(?:-[0-9]{{8}}t[0-9]{{6}}z)?"
+    rf"(?P<failed>{re.escape(FAILED)}|{re.escape(UNCHECKED)})?{re.escape(SUFFIX)}"
 )
 
 
@@ -40,7 +41,7 @@ class GoldenFiles:
     exists: bool
     """Whether the image is there; if not, only what lies beside it is."""
     failed: bool
-    """Whether it did not pass its checks."""
+    """Whether it did not pass its checks, or they could not be tried."""
     registered: tuple[GoldenImage, ...]
     """The store's notes of it; none if another store published it, or if it failed."""
     beside: tuple[str, ...]

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 SUFFIX = ".qcow2"
 FAILED = ".failed"
 """Ends the stem of an image that was built and did not pass its checks."""
+UNCHECKED = ".unchecked"
+"""Ends the stem of one that was built, and whose checks could not be tried."""
 
 
 class Built(t.Protocol):

@@ -51,9 +51,9 @@ class Layout:
         """Path of the payload with this ``sha256:…`` digest."""
         return os.path.join(self.payloads, hex_of(digest))
 
-    def log(self, name: str, lock_name: str) -> str:
-        """Path of what the last build of a golden image printed, if it failed."""
-        return os.path.join(self.logs, f"{name}-{name_of(lock_name)[:8]}.log")
+    def log(self, name: str, lock_name: str, ending: str = "log") -> str:
+        """Path of what the last build of a golden image printed, if it failed; other endings: what else tells."""
+        return os.path.join(self.logs, f"{name}-{name_of(lock_name)[:8]}.{ending}")
 
     def record_path(self, kind: str, name: str) -> str:
         """Path of a record, to be read; ``kind`` is a directory below ``records``."""

@@ -110,13 +110,14 @@ def fixture_site(workshop: Workshop, engine: ScribblingEngine, tmp_path: Path) -
     return Site(workshop, tmp_path)
 
 
-@pytest.mark.parametrize("moment", ["begin", "end"])
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    ("stage", "moment"), [("audit", "begin"), *((stage, moment) for stage in STAGES for moment in ("begin", "end"))]
+)
 def test_killed_in_a_stage(site: Site, monkeypatch: pytest.MonkeyPatch, stage: str, moment: str) -> None:
     old = site.workshop.link.resolve()
     with monkeypatch.context() as context:
         context.setattr(Stages, "__call__", kill_at(stage, moment))
-        site.run_and_be_killed()
+        site.run_and_be_killed(audit=stage == "audit")
     site.look()
     published = (stage, moment) == ("publish", "end")
     assert (site.workshop.link.resolve() == old) != published

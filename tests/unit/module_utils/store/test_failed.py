@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images that did not pass their checks."""
+"""Images that were built and not published."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import StoreError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.failed import forget_failed, keep_failed
 from ansible_collections.goldsmith.kvm.plugins.module_utils.store.golden import Golden
+from ansible_collections.goldsmith.kvm.plugins.module_utils.store.golden_prune import FAILED, UNCHECKED
 
 PRINT = f"sha256:{'ab' * 32}"
 
@@ -34,12 +35,12 @@ def nobody(path: str) -> bool:
     return False
 
 
-def keep(directory: Path, name: str, serial: str, is_held: t.Callable[[str], bool] = nobody) -> str:
+def keep(directory: Path, name: str, serial: str, is_held: t.Callable[[str], bool] = nobody, why: str = FAILED) -> str:
     golden = Golden(str(directory), name)
     temporary = directory / f".{name}.tmp"
     temporary.write_text(serial)
     path = golden.path(serial, PRINT)
-    return keep_failed(golden, str(temporary), path, record(name), "log\n", {"console.log": "panic\n"}, is_held)
+    return keep_failed(golden, str(temporary), path, record(name), "log\n", {"console.log": "panic\n"}, is_held, why)
 
 
 def names(directory: Path) -> list[str]:
@@ -60,6 +61,9 @@ def test_it_is_kept_with_all_that_tells_of_it(tmp_path: Path) -> None:
 def test_one_of_each_name_is_kept(tmp_path: Path) -> None:
     keep(tmp_path, "web", "1")
     keep(tmp_path, "web-db", "1")
+    keep(tmp_path, "web", "2", why=UNCHECKED)
+    assert [name for name in names(tmp_path) if name.endswith("2-abababab.unchecked.qcow2")] != []
+    assert [name for name in names(tmp_path) if name.startswith("web-1")] == []
     keep(tmp_path, "web", "2")
     assert {name.partition(".failed.")[0] for name in names(tmp_path)} == {"web-2-abababab", "web-db-1-abababab"}
     forget_failed(Golden(str(tmp_path), "web"), nobody)
