@@ -144,7 +144,7 @@ def _meta_data(options: Mapping[str, t.Any], name: str, parse: Parse | None) -> 
     hostname = meta_data.get("local-hostname")
     if hostname is not None and not _HOSTNAME.fullmatch(str(hostname)):
         raise BadRequestError(
-            f"the local hostname is {hostname!r}, which is no name of a host",
+            "the local hostname is no name of a host",
             "Use letters, digits, `-` and `.`, beginning and ending with a letter or a digit",
         )
     return yaml_of(meta_data, _FIRST_LINE).encode()
@@ -176,7 +176,7 @@ def _require_version(config: Mapping[str, t.Any]) -> None:
     is_whole = isinstance(version, int) and not isinstance(version, bool)
     if config.get("config") != "disabled" and not (version in (1, 2) and is_whole):
         raise BadRequestError(
-            "network_config has no version" if version is None else f"network_config.version is {version!r}",
+            "network_config has no version" if version is None else "network_config.version is neither 1 nor 2",
             "Give version: 2, without quotes, and what netplan knows, such as ethernets; or version: 1 and config",
         )
 
