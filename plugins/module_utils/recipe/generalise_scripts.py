@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .generalise_clones import CREDENTIALS, SSH_HOST_KEYS
+
 LIBRARY = r"""
 # All that is in these directories, which stay with their owners and permissions.
 empty() {
@@ -30,45 +32,31 @@ if [ -e /var/lib/dbus/machine-id ] && [ ! -L /var/lib/dbus/machine-id ]; then
 fi
 """
 
-_HOST_KEYS_UNIT = "goldsmith-ssh-host-keys.service"
-HOST_KEYS_SERVICE = """\
-[Unit]
-Description=New SSH host keys for this machine
-ConditionPathExistsGlob=!/etc/ssh/ssh_host_*_key
-Before=ssh.service sshd.service ssh.socket
-
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/ssh-keygen -A
-
-[Install]
-WantedBy=multi-user.target
-"""
-
-_SSH_HOST_KEYS = rf"""
-rm -f /etc/ssh/ssh_host_*
-# At the first boot cloud-init makes new ones. Where it does not, sshd would refuse to start.
-if [ -x /usr/sbin/sshd ] && command -v systemctl >/dev/null &&
-  {{ ! command -v cloud-init >/dev/null || [ -e /etc/cloud/cloud-init.disabled ]; }}; then
-  install -T -m 0644 "$FILES/host-keys" /etc/systemd/system/{_HOST_KEYS_UNIT}
-  SYSTEMD_OFFLINE=1 systemctl enable -- {_HOST_KEYS_UNIT}
-fi
-"""
-
-# As `cloud-init clean --logs --configs all`, but scripts and handlers stay, which are of the image, not of a machine.
+# The state as `cloud-init clean --logs` removes it, but scripts and handlers stay, which are of the image, not of a
+# machine. Files that it generates, some more than `--configs all` has, go only where it makes new ones: a clone would
+# have no network, or nobody with sudo.
 _CLOUD_INIT = r"""
 if [ -d /var/lib/cloud ]; then
   find /var/lib/cloud/ -xdev -mindepth 1 -maxdepth 1 ! -name seed ! -name scripts ! -name handlers \
     -exec rm -rf --one-file-system {} +
 fi
 rm -rf /run/cloud-init
-rm -f /var/log/cloud-init.log* /var/log/cloud-init-output.log* /etc/netplan/50-cloud-init.yaml \
-  /etc/network/interfaces.d/50-cloud-init /etc/network/interfaces.d/50-cloud-init.cfg \
-  /etc/systemd/network/10-cloud-init-* /etc/NetworkManager/conf.d/99-cloud-init.conf \
-  /etc/NetworkManager/conf.d/30-cloud-init-ip6-addr-gen-mode.conf \
-  /etc/NetworkManager/system-connections/cloud-init-*.nmconnection \
-  /etc/ssh/sshd_config.d/50-cloud-init.conf /etc/sudoers.d/90-cloud-init-users \
-  /etc/apt/apt.conf.d/90cloud-init-pipelining /etc/apt/apt.conf.d/90cloud-init-aptproxy
+rm -f /var/log/cloud-init.log* /var/log/cloud-init-output.log*
+if cloud_init_runs; then
+  rm -f /etc/ssh/sshd_config.d/50-cloud-init.conf /etc/sudoers.d/90-cloud-init-users \
+    /etc/apt/apt.conf.d/90cloud-init-pipelining /etc/apt/apt.conf.d/90cloud-init-aptproxy
+elif [ -e /etc/sudoers.d/90-cloud-init-users ] || [ -e /etc/ssh/sshd_config.d/50-cloud-init.conf ]; then
+  echo 'cloud-init does not run in clones: what it once generated for sudo and sshd stays'
+fi
+if cloud_init_writes_network; then
+  rm -f /etc/netplan/50-cloud-init.yaml /etc/netplan/00-installer-config*.yaml \
+    /etc/network/interfaces.d/50-cloud-init /etc/network/interfaces.d/50-cloud-init.cfg \
+    /etc/systemd/network/10-cloud-init-* /etc/NetworkManager/conf.d/99-cloud-init.conf \
+    /etc/NetworkManager/conf.d/30-cloud-init-ip6-addr-gen-mode.conf \
+    /etc/NetworkManager/system-connections/cloud-init-*.nmconnection
+elif [ -e /etc/netplan/50-cloud-init.yaml ] || [ -e /etc/network/interfaces.d/50-cloud-init ]; then
+  echo 'cloud-init does not configure the network of clones: what it once generated for it stays'
+fi
 # What packages and installers have there for `cloud-init clean`.
 for hook in /etc/cloud/clean.d/*; do
   if [ -f "$hook" ] && [ -x "$hook" ]; then "$hook"; fi
@@ -111,7 +99,8 @@ _HISTORIES = r"""
 set --
 homes >"$FILES/homes"
 while IFS= read -r home; do
-  set -- "$@" "$home"/.*history "$home/.lesshst" "$home/.viminfo" "$home/.wget-hsts" "$home/.dbshell" \
+  find "$home/" -maxdepth 1 -type f -name '.*history' -delete
+  set -- "$@" "$home/.histfile" "$home/.lesshst" "$home/.viminfo" "$home/.wget-hsts" "$home/.dbshell" \
     "$home/.local/share/fish/fish_history" "$home/.local/state/lesshst" "$home/.sudo_as_admin_successful" \
     "$home/.cache/motd.legal-displayed"
 done <"$FILES/homes"
@@ -133,7 +122,10 @@ rm -f /var/lib/systemd/random-seed /var/lib/urandom/random-seed /var/lib/misc/ra
 """
 
 _NETWORK = r"""
-rm -f /etc/udev/rules.d/[0-9z]*[-_]persistent-net.rules /etc/udev/rules.d/[0-9z]*[-_]persistent-cd.rules
+rm -f /etc/udev/rules.d/[0-9z]*[-_]persistent-net.rules /etc/udev/rules.d/[0-9z]*[-_]persistent-cd.rules \
+  /etc/netplan/90-NM-*.yaml
+connections=/etc/NetworkManager/system-connections
+if [ -d $connections ]; then find $connections/ -maxdepth 1 -type f ! -name 'cloud-init-*' -delete; fi
 empty /run/systemd/network
 """
 
@@ -143,15 +135,22 @@ file=/etc/iscsi/initiatorname.iscsi
 if [ -f "$file" ] && grep -q -E '^InitiatorName=iqn\.(1993-08\.org\.debian:01|2004-10\.com\.ubuntu:01):' "$file"; then
   sed -i -e 's/^InitiatorName=.*/GenerateName=yes/' "$file"
 fi
-rm -f /etc/nvme/hostnqn /etc/nvme/hostid /var/lib/landscape/client/broker.bpickle \
-  /var/lib/ubuntu-advantage/machine-id /var/lib/ubuntu-advantage/private/machine-id
+rm -f /etc/nvme/hostnqn /etc/nvme/hostid /var/lib/landscape/client/*broker.bpickle*
+# Without their token apt could not read Ubuntu Pro's repositories.
+if [ -e /etc/apt/auth.conf.d/90ubuntu-advantage ]; then
+  for list in /etc/apt/sources.list.d/ubuntu-*; do
+    if grep -Eqs '^[^#]*//esm\.ubuntu\.com/' "$list"; then rm -f -- "$list"; fi
+  done
+fi
+rm -f /etc/apt/auth.conf.d/90ubuntu-advantage /var/lib/ubuntu-advantage/machine-id /var/lib/ubuntu-advantage/status.json
+empty /var/lib/ubuntu-advantage/private
 """
 
 _TEMPORARY = r"""
 empty /tmp /var/tmp /var/crash /var/lib/systemd/coredump /var/lib/systemd/pstore /var/lib/apport/coredump
 set --
 homes >"$FILES/homes"
-while IFS= read -r home; do set -- "$@" "$home/.ansible"; done <"$FILES/homes"
+while IFS= read -r home; do set -- "$@" "$home/.ansible/tmp" "$home/.ansible/cp"; done <"$FILES/homes"
 rm -rf --one-file-system -- "$@"
 rm -f /run/reboot-required /run/reboot-required.pkgs
 """
@@ -160,6 +159,7 @@ rm -f /run/reboot-required /run/reboot-required.pkgs
 _BACKUPS = r"""
 rm -f /etc/passwd- /etc/shadow- /etc/group- /etc/gshadow- /etc/subuid- /etc/subgid- /var/lib/dpkg/*-old \
   /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache
+if [ -s /etc/security/opasswd ]; then : >/etc/security/opasswd; fi
 if [ -d /var/backups ]; then find /var/backups/ -xdev -maxdepth 1 -type f -delete; fi
 """
 
@@ -193,25 +193,93 @@ class Group:
 
     description: str
     script: str
-    put_in: str = ""
-    """Pattern of what a recipe may have put in on purpose, and would be taken out again."""
+    put_in: tuple[str, ...] = ()
+    """Patterns of what a recipe may have put in on purpose, and would be taken out again with all below it.
+
+    ``*`` matches no slash. Where recipes put files for the build alone, such as ``/tmp``, there are none.
+    """
 
 
 GROUPS: Mapping[str, Group] = {
-    "ssh_host_keys": Group("SSH host keys", _SSH_HOST_KEYS, "/etc/ssh/ssh_host_*"),
-    "cloud_init": Group("the state of C(cloud-init), its logs, and the files that it generates", _CLOUD_INIT),
-    "cloud_init_seed": Group("seeds in C(/var/lib/cloud/seed)", "empty /var/lib/cloud/seed\n", "/var/lib/cloud/seed*"),
-    "apt_lists": Group("package lists and the caches made of them", _APT_LISTS),
+    "ssh_host_keys": Group("SSH host keys", SSH_HOST_KEYS, ("/etc/ssh/ssh_host_*",)),
+    "cloud_init": Group(
+        "the state of C(cloud-init), its logs, and the files that it generates, where it will write them again",
+        _CLOUD_INIT,
+        (
+            *("/etc/netplan/50-cloud-init.yaml", "/etc/netplan/00-installer-config*.yaml"),
+            *("/etc/network/interfaces.d/50-cloud-init*", "/etc/systemd/network/10-cloud-init-*"),
+            *("/etc/NetworkManager/conf.d/99-cloud-init.conf", "/etc/ssh/sshd_config.d/50-cloud-init.conf"),
+            *("/etc/sudoers.d/90-cloud-init-users", "/etc/apt/apt.conf.d/90cloud-init-*"),
+            *("/var/lib/cloud/instances", "/var/lib/cloud/data", "/var/lib/cloud/sem"),
+        ),
+    ),
+    "cloud_init_seed": Group(
+        "seeds in C(/var/lib/cloud/seed)", "empty /var/lib/cloud/seed\n", ("/var/lib/cloud/seed",)
+    ),
+    "apt_lists": Group("package lists and the caches made of them", _APT_LISTS, ("/var/lib/apt/lists/*",)),
     "apt_archives": Group("downloaded packages", _APT_ARCHIVES),
-    "logs": Group("journals, rotated logs, and the content of all others below C(/var/log)", _LOGS),
-    "histories": Group("histories of shells and other programs in all home directories", _HISTORIES),
-    "dhcp_leases": Group("DHCP leases and the identifiers of DHCP clients", _DHCP_LEASES),
-    "random_seed": Group("random seeds, and the secret of C(systemd-creds)", _RANDOM_SEED),
-    "network": Group("names of network cards and drives that udev wrote down", _NETWORK),
-    "host_ids": Group("identifiers of iSCSI and NVMe initiators, Landscape and Ubuntu Pro", _HOST_IDS),
-    "temporary": Group("C(/tmp), C(/var/tmp), crash reports and core dumps", _TEMPORARY),
-    "backups": Group("copies that passwd, dpkg and debconf make, and C(/var/backups)", _BACKUPS),
-    "mail": Group("mailboxes in C(/var/mail)", _MAIL),
-    "stamps": Group("when timers and anacron ran last", _STAMPS),
+    "logs": Group("journals, rotated logs, and the content of all others below C(/var/log)", _LOGS, ("/var/log/*",)),
+    "histories": Group(
+        "histories of shells and other programs in all home directories",
+        _HISTORIES,
+        ("/root/.*history", "/home/*/.*history"),
+    ),
+    "dhcp_leases": Group(
+        "DHCP leases and the identifiers of DHCP clients",
+        _DHCP_LEASES,
+        (
+            "/var/lib/dhcp/*",
+            "/var/lib/dhcpcd*/*",
+            "/etc/dhcpcd.duid",
+            "/etc/dhcpcd.secret",
+            "/var/lib/NetworkManager/*",
+        ),
+    ),
+    "random_seed": Group(
+        "random seeds, and the secret of C(systemd-creds)",
+        _RANDOM_SEED,
+        (
+            *("/var/lib/random-seed", "/var/lib/*/random-seed", "/var/lib/systemd/credential.secret"),
+            *("/boot/loader/random-seed", "/boot/efi/loader/random-seed", "/efi/loader/random-seed"),
+        ),
+    ),
+    "network": Group(
+        "names of network cards and drives that udev wrote down, and connections of NetworkManager",
+        _NETWORK,
+        (
+            *("/etc/udev/rules.d/*persistent-net.rules", "/etc/udev/rules.d/*persistent-cd.rules"),
+            *("/etc/NetworkManager/system-connections/*", "/etc/netplan/90-NM-*.yaml"),
+        ),
+    ),
+    "host_ids": Group(
+        "identifiers of iSCSI and NVMe initiators, of Landscape, and of Ubuntu Pro with its token and repositories",
+        _HOST_IDS,
+        (
+            *("/etc/nvme/hostnqn", "/etc/nvme/hostid", "/var/lib/ubuntu-advantage/*"),
+            *("/etc/apt/auth.conf.d/90ubuntu-advantage", "/var/lib/landscape/client/*broker.bpickle*"),
+        ),
+    ),
+    "credentials": Group(
+        "keytabs, secrets of Samba, SSSD and Puppet, private SSH keys in home directories, and the self-signed key of "
+        "the package C(ssl-cert), which C(goldsmith-snakeoil.service) makes anew at a clone's first boot",
+        CREDENTIALS,
+        (
+            *("/etc/krb5.keytab", "/var/lib/samba/private/secrets.?db", "/var/lib/sss/db/*", "/var/lib/sss/secrets/*"),
+            *("/etc/puppet/ssl/*", "/etc/puppetlabs/puppet/ssl/*", "/var/lib/puppet/ssl/*"),
+            *("/root/.ssh/id_*", "/home/*/.ssh/id_*", "/etc/ssl/private/ssl-cert-snakeoil.key"),
+        ),
+    ),
+    "temporary": Group(
+        "C(/tmp), C(/var/tmp), crash reports and core dumps, and of C(~/.ansible) what its runs leave", _TEMPORARY
+    ),
+    "backups": Group(
+        "copies that passwd, dpkg and debconf make, and C(/var/backups)",
+        _BACKUPS,
+        ("/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/var/backups/*"),
+    ),
+    "mail": Group("mailboxes in C(/var/mail)", _MAIL, ("/var/mail/*", "/var/spool/mail/*")),
+    "stamps": Group(
+        "when timers and anacron ran last", _STAMPS, ("/var/spool/anacron/*", "/var/lib/systemd/timers/stamp-*")
+    ),
 }
 """What can be kept, in the order in which it is taken out."""

@@ -35,7 +35,11 @@ TRACES = (
     "root/.bash_history",
     "root/.python_history",
     "root/.lesshst",
+    "root/.histfile",
     "root/.ansible/tmp/x",
+    "root/.ansible/cp/x",
+    "root/.ssh/id_ed25519",
+    "home/gone/.ssh/id_rsa.pub",
     "home/gone/.zsh_history",
     "home/a b'c/.bash_history",
     "var/lib/dhcp/dhclient.leases",
@@ -46,8 +50,22 @@ TRACES = (
     "var/lib/systemd/random-seed",
     "var/lib/systemd/credential.secret",
     "boot/efi/loader/random-seed",
+    "etc/dhcpcd.duid",
     "etc/udev/rules.d/70-persistent-net.rules",
+    "etc/netplan/00-installer-config.yaml",
+    "etc/netplan/90-NM-1.yaml",
+    "etc/NetworkManager/system-connections/Office.nmconnection",
     "etc/nvme/hostnqn",
+    "etc/apt/auth.conf.d/90ubuntu-advantage",
+    "etc/apt/sources.list.d/ubuntu-esm-infra.sources",
+    "var/lib/ubuntu-advantage/private/machine-token.json",
+    "var/lib/landscape/client/broker.bpickle",
+    "etc/krb5.keytab",
+    "etc/puppetlabs/puppet/ssl/private_keys/a.pem",
+    "etc/puppetlabs/puppet/ssl/certs/a.pem",
+    "etc/ssl/private/ssl-cert-snakeoil.key",
+    "var/lib/samba/private/secrets.tdb",
+    "var/lib/sss/db/cache_example.com.ldb",
     "tmp/.hidden/file",
     "tmp/- \n'",
     "var/tmp/file",
@@ -64,7 +82,10 @@ KEPT = (
     "var/lib/cloud/handlers/mine",
     "etc/iscsi/other",
     "home/a b'c/notes",
+    "root/.a-history/notes",
+    "root/.ansible/collections/x",
     "root/.ssh/known_hosts",
+    "etc/puppetlabs/puppet/ssl/certs/ca.pem",
     "var/lib/dbus/other",
 )
 """What looks like it, and is not."""
@@ -88,6 +109,11 @@ mkdir -p var/lib/dbus
 rm -f var/lib/dbus/machine-id
 cp etc/machine-id var/lib/dbus/machine-id
 printf '# do not edit\\nInitiatorName=iqn.1993-08.org.debian:01:5c1a3f\\n' >{ISCSI}
+printf '%s\\n' 'Types: deb' 'URIs: https://esm.ubuntu.com/infra/ubuntu' 'Suites: x' 'Components: main' 'Enabled: no' \\
+  >etc/apt/sources.list.d/ubuntu-esm-infra.sources
+printf '#!/bin/sh\\n: >/etc/ssl/private/ssl-cert-snakeoil.key\\n' >usr/sbin/make-ssl-cert
+chmod 0755 usr/sbin/make-ssl-cert
+printf 'ops:1000:1:old\\n' >etc/security/opasswd
 printf '#!/bin/sh\\necho hook >{DIRECTORY}/hook\\n' >etc/cloud/clean.d/90-promise
 chmod 0755 etc/cloud/clean.d/90-promise
 rm {DIRECTORY}/paths
@@ -119,4 +145,8 @@ def check(root: Path) -> None:
     assert (root / ISCSI).read_text() == "# do not edit\nGenerateName=yes\n"
     assert (root / DIRECTORY[1:] / "hook").read_text() == "hook\n"
     assert os.readlink(root / "etc/resolv.conf") == "../run/systemd/resolve/stub-resolv.conf"
-    assert not (root / "etc/systemd/system/goldsmith-ssh-host-keys.service").exists()
+    assert (root / "etc/security/opasswd").read_text() == ""
+    units = root / "etc/systemd/system"
+    for unit, target in (("ssh-host-keys", "multi-user"), ("snakeoil", "sysinit")):
+        wanted = units / f"{target}.target.wants/goldsmith-{unit}.service"
+        assert os.readlink(wanted) == f"/etc/systemd/system/goldsmith-{unit}.service"

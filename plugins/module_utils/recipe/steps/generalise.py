@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import posixpath
 import typing as t
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
 from ...common.errors import BadRequestError
-from ..generalise_scripts import GROUPS, HOMES, HOST_KEYS_SERVICE, LIBRARY, MACHINE_ID, TRIM
+from ..generalise_clones import CLOUD_INIT, HOST_KEYS_SERVICE, SNAKEOIL_SERVICE
+from ..generalise_scripts import GROUPS, HOMES, LIBRARY, MACHINE_ID, TRIM
 from ..model import Options, Step, StepKind
 from ..operations import Operation, Run
 
 NAME = "generalise"
+
+_WRITES_TO = ("append_line", "line_in_file", "edit")
+"""Steps of which ``path`` is a file that has what they write afterwards."""
 
 
 def trims(steps: Sequence[Step]) -> bool:
@@ -32,22 +36,41 @@ def _check(options: Options) -> Options:
 def _check_recipe(step: Step, others: Sequence[Step]) -> None:
     """Refuse to take out what the recipe puts in on purpose."""
     for other in others:
-        dest = posixpath.normpath(str(other.options.get("dest", "")))
-        for name, group in GROUPS.items():
-            if group.put_in and fnmatchcase(dest, group.put_in) and name not in step.options["keep"]:
-                raise BadRequestError(
-                    f"steps[{other.index - 1}].{other.kind.name}.dest (step {other.index}) puts {dest} into the image, "
-                    f"and {NAME} (step {step.index}) would take it out again",
-                    f"Say keep: [{name}] in {NAME} if all clones shall have the same, or leave the step out",
-                )
+        for option, path in _put_in(other):
+            for name, group in GROUPS.items():
+                if name not in step.options["keep"] and any(_is_within(path, pattern) for pattern in group.put_in):
+                    raise BadRequestError(
+                        f"steps[{other.index - 1}].{other.kind.name}.{option} (step {other.index}) puts {path} into "
+                        f"the image, and {NAME} (step {step.index}) would take it out again",
+                        f"Say keep: [{name}] in {NAME} if all clones shall have the same, or leave the step out",
+                    )
+
+
+def _put_in(step: Step) -> Iterator[tuple[str, str]]:
+    """Option and path of each file or directory that a step puts in or writes to."""
+    options = step.options
+    if step.kind.name == "netplan":
+        yield "name", f"/etc/netplan/{options['name']}.yaml"
+    elif step.kind.name == "copy_in":
+        name = posixpath.basename(options["src"].rstrip("/"))
+        yield "dest", posixpath.normpath(posixpath.join(options["dest"], name))
+    elif "dest" in options:
+        yield "dest", posixpath.normpath(options["dest"])
+    elif step.kind.name in _WRITES_TO and options.get("state") != "absent":
+        yield "path", posixpath.normpath(options["path"])
+
+
+def _is_within(path: str, pattern: str) -> bool:
+    place = PurePosixPath(path)
+    return any(part.match(pattern) for part in (place, *place.parents))
 
 
 def _render(options: Options) -> tuple[Operation, ...]:
-    script = LIBRARY + HOMES
+    script = LIBRARY + CLOUD_INIT + HOMES
     script += "".join(group.script for name, group in GROUPS.items() if name not in options["keep"])
     # A hook of `cloud-init clean` may have touched it.
     script += MACHINE_ID + (TRIM if options["trim"] else "")
-    return (Run(script, contents={"host-keys": HOST_KEYS_SERVICE}),)
+    return (Run(script, contents={"host-keys": HOST_KEYS_SERVICE, "snakeoil": SNAKEOIL_SERVICE}),)
 
 
 def _described() -> str:
@@ -86,8 +109,13 @@ KIND = StepKind(
         Of C(/var/lib/cloud), C(scripts) and C(handlers) stay. Executable files in C(/etc/cloud/clean.d) are run, as
         C(cloud-init clean) does.
 
-        At a clone's first boot C(cloud-init) makes new SSH host keys. In an image without it, or where it is disabled,
-        C(goldsmith-ssh-host-keys.service) does.
+        At a clone's first boot C(cloud-init) makes new SSH host keys. Where it does not, because it is not there, is
+        disabled or finds no data for the clone, C(goldsmith-ssh-host-keys.service) does.
+
+        What C(cloud-init) once generated for the network, for sudo and for sshd stays where it will not run, or will
+        not configure the network: clones have nothing else.
+
+        Crontabs, and certificates beside the one of C(ssl-cert), stay: they are taken to be of the image.
     """,
     options=_OPTIONS,
     last=True,

@@ -45,13 +45,42 @@ def test_the_step_after_it_is_named() -> None:
         ({"upload": {"src": "key", "dest": "/etc/ssh/ssh_host_ed25519_key"}}, "ssh_host_keys"),
         ({"write": {"dest": "/var/lib/cloud/seed/nocloud/user-data", "content": "x"}}, "cloud_init_seed"),
         ({"copy_in": {"src": "nocloud", "dest": "/var/lib/cloud/seed"}}, "cloud_init_seed"),
+        ({"append_line": {"path": "/etc/ssh/ssh_host_rsa_key.pub", "line": "x"}}, "ssh_host_keys"),
+        ({"netplan": {"name": "50-cloud-init", "content": "network: {version: 2}"}}, "cloud_init"),
+        ({"write": {"dest": "/etc/sudoers.d/90-cloud-init-users", "content": "x"}}, "cloud_init"),
+        ({"upload": {"src": "x", "dest": "/etc/udev/rules.d/70-persistent-net.rules"}}, "network"),
+        ({"copy_in": {"src": "Office.nmconnection", "dest": "/etc/NetworkManager/system-connections"}}, "network"),
+        ({"line_in_file": {"path": "/etc/nvme/hostnqn", "line": "x", "create": True}}, "host_ids"),
+        ({"upload": {"src": "x", "dest": "/root/.ssh/id_ed25519"}}, "credentials"),
+        ({"write": {"dest": "/home/ops/.psql_history", "content": "x"}}, "histories"),
+        ({"append_line": {"path": "/var/log/dpkg.log", "line": "x"}}, "logs"),
+        ({"write": {"dest": "/etc/dhcpcd.duid", "content": "x"}}, "dhcp_leases"),
+        ({"upload": {"src": "x", "dest": "/var/lib/systemd/random-seed"}}, "random_seed"),
+        ({"write": {"dest": "/var/mail/root", "content": "x"}}, "mail"),
     ],
 )
 def test_what_the_recipe_puts_in_is_not_taken_out_unasked(step: dict[str, t.Any], group: str) -> None:
-    said = refusal(step, {"generalise": {"keep": ["logs"]}})
+    said = refusal(step, {"generalise": {"keep": ["stamps"]}})
     assert f"keep: [{group}]" in said
     assert "(step 1)" in said
     assert len(parse_steps([step, {"generalise": {"keep": [group]}}])) == 2
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        # For the build alone.
+        {"upload": {"src": "installer", "dest": "/tmp/"}},
+        {"delete": {"path": "/etc/ssh/ssh_host_*"}},
+        {"line_in_file": {"path": "/etc/nvme/hostnqn", "line": "x", "state": "absent"}},
+        {"netplan": {"name": "60-storage", "content": "network: {version: 2}"}},
+        {"write": {"dest": "/srv/home/.config/x_history", "content": "x"}},
+        {"write": {"dest": "/root/.config/x_history", "content": "x"}},
+        {"mkdir": {"path": "/var/log/app"}},
+    ],
+)
+def test_what_it_leaves_may_be_put_in(step: dict[str, t.Any]) -> None:
+    assert len(parse_steps([step, {"generalise": {}}])) == 2
 
 
 def test_an_unknown_group_is_refused() -> None:
