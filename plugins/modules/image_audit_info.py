@@ -20,7 +20,8 @@ notes:
   - Needs C(qemu-img) (package C(qemu-utils)), C(debugfs) (C(e2fsprogs)), C(sfdisk) (C(fdisk)) and C(blkid)
     (C(util-linux)).
   - A root that is not on C(ext2), C(ext3) or C(ext4) cannot be read, and the task fails. What cannot be read is not
-    proved to be free of anything.
+    proved to be free of anything. Of other file systems the rule V(unread) tells, or the task fails, if O(rules) does
+    not name it.
 extends_documentation_fragment:
   - goldsmith.kvm.attributes
   - goldsmith.kvm.attributes.info
@@ -48,6 +49,8 @@ options:
       - authorized_keys
       - passwords
       - world_writable
+      - unread
+      - snapshots
       - machine_id
       - dbus_machine_id
       - ssh_host_keys
@@ -57,6 +60,7 @@ options:
       - random_seed
       - network
       - host_ids
+      - credentials
       - histories
       - logs
       - apt_lists
@@ -69,6 +73,8 @@ options:
       - authorized_keys
       - passwords
       - world_writable
+      - unread
+      - snapshots
       - machine_id
       - dbus_machine_id
       - ssh_host_keys
@@ -78,6 +84,7 @@ options:
       - random_seed
       - network
       - host_ids
+      - credentials
       - histories
       - logs
       - apt_lists
@@ -88,7 +95,8 @@ options:
   generalised:
     description:
       - Whether the image is made to be cloned. If not, what a machine's own life leaves is told, and does not count.
-        The rules V(secrets), V(authorized_keys), V(passwords), V(world_writable) and V(build) count in any case.
+        The rules V(secrets), V(authorized_keys), V(passwords), V(world_writable), V(unread), V(snapshots) and V(build)
+        count in any case.
     type: bool
     default: true
   passwords:
@@ -112,8 +120,8 @@ options:
   secrets:
     description:
       - Texts that must not be in the image, by the names that the report is to call them.
-      - They are looked for as they are, in base64, as URLs and JSON escape them, and in UTF-16. Those of fewer than 6
-        characters are not looked for, and are in RV(not_searched).
+      - They are looked for as they are, in base64, as URLs and JSON escape them, and in UTF-16; long ones by their
+        parts. Those of fewer than 6 characters are not looked for, with a warning, and are in RV(not_searched).
     type: dict
     default: {}
   allow:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The audit on real images: a publisher's, one that was a machine, and blocks that were freed."""
+"""The audit on whole images: one as a publisher's, one that was a machine, and blocks that were freed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.audit.model import A
 from ansible_collections.goldsmith.kvm.plugins.module_utils.audit.report import Report
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.disk import qemu_img
-from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.audit import audit_image
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.audit import audit_image, audit_info, audit_info_spec
 from ansible_collections.goldsmith.kvm.tests.fixtures import base_image
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
 from .mounted import mounted
 from .plays import run_tasks
+from .test_guest import fill_boot, small_system
+from .tiny_image import tiny_image
 
 pytestmark = pytest.mark.slow
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB ops@example.com"
 HASH = "$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1"
 IN_ROOT, IN_BOOT, FREED, ABSENT = "11a7-in-root-x", "5c02-in-boot-x", "9f31/freed & gone", "ab12-nowhere-x"
+PARAMS: dict[str, t.Any] = {name: spec.get("default") for name, spec in audit_info_spec().items()}
 SECRETS = tuple(
     Secret(label, text)
     for label, text in {"root": IN_ROOT, "boot": IN_BOOT, "freed": FREED, "none": ABSENT, "short": "1234"}.items()
@@ -42,7 +45,7 @@ def fixture_base() -> Path:
 
 @pytest.fixture(name="machine", scope="module")
 def fixture_machine(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An image that was a machine: every rule is broken."""
+    """An image that was a machine: every rule of its files is broken, and its file has a snapshot."""
     directory = tmp_path_factory.mktemp("audit")
     image = directory / "machine.qcow2"
     qemu_img.create_overlay(LocalHost(str(directory)), str(base), "qcow2", str(image))
@@ -57,6 +60,7 @@ def fixture_machine(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         "var/lib/systemd/random-seed": "seed\n",
         "etc/udev/rules.d/70-persistent-net.rules": "rule\n",
         "etc/nvme/hostid": "id\n",
+        "etc/krb5.keytab": "key\n",
         "root/.bash_history": "ls\n",
         "var/log/dpkg.log": "log\n",
         "var/lib/apt/lists/x_InRelease": "list\n",
@@ -79,6 +83,7 @@ def fixture_machine(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         (root / "srv/deleted").unlink()
     with mounted(image, label="BOOT", writable=True) as boot:
         (boot / "grub/custom.cfg").write_text(f"# {IN_BOOT}\n")
+    subprocess.run(["qemu-img", "snapshot", "-c", "before", image], check=True)
     return image
 
 
@@ -87,7 +92,8 @@ def audited(image: Path, tmp_path: Path, expected: Expected, **more: t.Any) -> R
     return audit_image(host, image=str(image), image_format="qcow2", workdir=str(tmp_path), expected=expected, **more)
 
 
-def test_the_publisher_s_image_passes(base: Path, tmp_path: Path) -> None:
+def test_an_image_of_packages_alone_passes(base: Path, tmp_path: Path) -> None:
+    """The test image is made as a publisher's is; no publisher's own was tried."""
     began = time.monotonic()
     report = audited(base, tmp_path, Expected())
     assert {line.rule.name: line.status for line in report.lines if line.status != "passed"} == {}, report.text()
@@ -99,7 +105,8 @@ def test_the_publisher_s_image_passes(base: Path, tmp_path: Path) -> None:
 
 def test_a_machine_breaks_every_rule(machine: Path, tmp_path: Path) -> None:
     report = audited(machine, tmp_path, Expected(secrets=SECRETS))
-    assert [line.rule.name for line in report.lines if line.status != "failed"] == []
+    # All that it mounts is read.
+    assert [line.rule.name for line in report.lines if line.status != "failed"] == ["unread"]
     found = {finding.path: finding.detail for finding in report.lines[0].findings}
     assert report.lines[0].rule.name == "secrets"
     assert "(base64)" in found["/srv/config.json"]
@@ -115,12 +122,13 @@ def test_a_machine_breaks_every_rule(machine: Path, tmp_path: Path) -> None:
 def test_what_is_meant_to_be_there(machine: Path, tmp_path: Path) -> None:
     expected = Expected(
         generalised=False,
-        passwords=frozenset({"root"}),
+        passwords={"root": ""},
         authorized_keys={"root": frozenset({KEY})},
         allow=(
             Allowance("world_writable", ("/srv/world",), "a test"),
             Allowance("build", ("/.goldsmith*",), "a test"),
             Allowance("secrets", ("/srv/*", "/boot/*"), "a test"),
+            Allowance("snapshots", ("*",), "a test"),
         ),
         secrets=(Secret("root", IN_ROOT), Secret("boot", IN_BOOT)),
     )
@@ -142,6 +150,37 @@ def test_an_image_that_cannot_be_read_is_no_pass(tmp_path: Path) -> None:
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "64M"], check=True)
     with pytest.raises(BadRequestError, match="holds no Linux system"):
         audited(image, tmp_path, Expected())
+
+
+def test_a_file_system_that_is_not_read_is_no_pass(tmp_path: Path) -> None:
+    disk = small_system(tmp_path, boot="/dev/vda1")
+    fill_boot(disk, "luks")
+    host = LocalHost(str(tmp_path))
+
+    def audited(expected: Expected, **more: t.Any) -> dict[str, str]:
+        report = audit_image(
+            host, image=str(disk), image_format="raw", workdir=str(tmp_path), expected=expected, **more
+        )
+        return {line.rule.name: line.status for line in report.lines}
+
+    assert audited(Expected(generalised=False))["unread"] == "failed"
+    allow = (Allowance("unread", ("/boot",), "a test"),)
+    assert audited(Expected(generalised=False, allow=allow))["unread"] == "allowed"
+    with pytest.raises(BadRequestError, match="partition 1 is encrypted by LUKS"):
+        audited(Expected(), rules=["logs"])
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("rules", [], "rules is empty, and nothing would be looked for"),
+        ("secrets", {"pin": 4711471}, "secrets.pin is no text"),
+    ],
+)
+def test_what_makes_no_sense(tmp_path: Path, option: str, value: object, said: str) -> None:
+    image = tiny_image(tmp_path / "tiny")
+    with pytest.raises(BadRequestError, match=said):
+        audit_info(LocalHost(str(tmp_path)), {**PARAMS, "path": str(image), option: value}, True)
 
 
 def test_the_module(machine: Path, tmp_path: Path) -> None:

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import posixpath
 import typing as t
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 ALWAYS = "always"
 """Of a rule that every image has to keep."""
@@ -42,6 +44,9 @@ class Entry(t.Protocol):
 
 class Tree(t.Protocol):
     """The files of the image."""
+
+    def resolve(self, path: str) -> str | None:
+        """The path that all links lead to, or None where they lead nowhere."""
 
     def read(self, path: str) -> bytes | None:
         """The content of this file, which may be a link to it; None where there is none."""
@@ -77,12 +82,16 @@ class Expected:
     """Whether it is made to be cloned."""
     kept: frozenset[str] = frozenset()
     """Names of rules whose findings are meant to be there, because the step generalise was told to keep them."""
-    passwords: frozenset[str] = frozenset()
-    """Users who were given a password."""
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By user who was given a password, its hash; empty where that is made in the image."""
     authorized_keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By user, the lines that were put in."""
     files: tuple[str, ...] = ()
     """Patterns of paths that were put in on purpose."""
+    directories: tuple[str, ...] = ()
+    """The same of directories, of which it is not known what was put into them."""
+    lines: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By path, lines that were put into a file."""
     secrets: tuple[Secret, ...] = ()
     allow: tuple[Allowance, ...] = ()
 
@@ -101,13 +110,26 @@ class Hit:
     """The file that has it; None where it is in no file, or that cannot be told."""
 
 
+@dataclass(frozen=True)
+class Disk:
+    """What is known of an image beside its files."""
+
+    hits: tuple[Hit, ...] = ()
+    countless: tuple[str, ...] = ()
+    """Labels of secrets that are in more places than hits were looked up."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """By mount point, why the files there are not in the tree."""
+    snapshots: tuple[str, ...] = ()
+    """Names of those that the image's file has inside."""
+
+
 class Context:
     """What rules look at. The tree is walked once."""
 
-    def __init__(self, tree: Tree, expected: Expected, hits: Sequence[Hit] = ()) -> None:
+    def __init__(self, tree: Tree, expected: Expected, disk: Disk | None = None) -> None:
         self.tree = tree
         self.expected = expected
-        self.hits = tuple(hits)
+        self.disk = disk or Disk()
         self.entries: tuple[Entry, ...] = tuple(tree.walk("/"))
         self.by_path: Mapping[str, Entry] = {entry.path: entry for entry in self.entries}
 
@@ -119,7 +141,12 @@ class Context:
                 yield entry
 
     def put_in(self, path: str) -> bool:
-        """Whether the recipe put this file in by name."""
+        """Whether the recipe put this file in by name, or a line of it, or a directory that may have held it."""
+        within = any(fnmatchcase(path, f"{pattern}/*") for pattern in self.expected.directories)
+        return within or path in self.expected.lines or self.put_in_whole(path)
+
+    def put_in_whole(self, path: str) -> bool:
+        """Whether the recipe put this file in by name, and all that is in it."""
         return any(fnmatchcase(path, pattern) for pattern in self.expected.files)
 
     def text(self, path: str) -> str:
@@ -127,14 +154,16 @@ class Context:
         content = self.tree.read(path)
         return "" if content is None else content.decode("utf-8", "replace")
 
-    def accounts(self) -> list[tuple[str, str]]:
-        """User and home directory of each account, and of each directory below ``/home`` that is nobody's."""
+    @cached_property
+    def accounts(self) -> Sequence[tuple[str, str]]:
+        """User and real home directory of each account, and of each directory below ``/home`` that is nobody's."""
         rows = [line.split(":") for line in self.text("/etc/passwd").splitlines()]
-        found = [(row[0], row[5].rstrip("/") or "/") for row in rows if len(row) > 5]
+        found = [(row[0], self.tree.resolve(row[5]) or posixpath.normpath(row[5])) for row in rows if len(row) > 5]
         homes = {home for dummy, home in found}
+        top = self.tree.resolve("/home")
         for entry in self.entries:
             parent, dummy, name = entry.path.rpartition("/")
-            if parent == "/home" and entry.type == "directory" and entry.path not in homes:
+            if parent == top and entry.type == "directory" and entry.path not in homes:
                 found.append((name, entry.path))
         return found
 

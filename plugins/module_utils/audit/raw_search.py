@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..common.errors import StoreError
-from .forms import SHORTEST, forms
+from .forms import SHORTEST, Needle, needles
 from .model import Hit, Secret
 
 CHUNK = 16 * 1024**2
 """Bytes read at once."""
-MOST = 5
-"""Hits of one form of a secret that are told: who finds them looks for more."""
+MOST = 2000
+"""Places of one secret that are looked up: a text that is in more of them is no secret."""
 
 
 @dataclass(frozen=True)
@@ -26,50 +26,51 @@ class Found:
     hits: tuple[Hit, ...]
     not_searched: tuple[str, ...]
     """Labels of secrets that are too short."""
+    countless: tuple[str, ...] = ()
+    """Labels of secrets with more hits than these."""
 
 
-def search(path: str, secrets: Sequence[Secret], chunk: int = CHUNK) -> Found:
+def search(path: str, secrets: Sequence[Secret], chunk: int = CHUNK, most: int = MOST) -> Found:
     """Look for every form of every secret in the whole file; holes, which are zeros, are passed over.
 
     Raises StoreError where the file cannot be read.
     """
-    long = [secret for secret in secrets if len(secret.text.strip()) >= SHORTEST]
-    short = tuple(secret.label for secret in secrets if secret not in long and secret.text.strip())
     # Two secrets may have one text.
-    needles: dict[bytes, list[tuple[str, str]]] = {}
-    for secret in long:
-        for needle, form in forms(secret.text).items():
-            needles.setdefault(needle, []).append((secret.label, form))
-    if not needles:
+    labels: dict[str, list[str]] = {}
+    for secret in secrets:
+        if secret.text.strip():
+            labels.setdefault(secret.text.strip(), []).append(secret.label)
+    short = tuple(label for text, named in labels.items() if len(text) < SHORTEST for label in named)
+    wanted = [(needle, text) for text in labels if len(text) >= SHORTEST for needle in needles(text)]
+    if not wanted:
         return Found((), short)
-    hits: dict[tuple[str, str], list[int]] = {}
+    places: dict[str, dict[int, str]] = {text: {} for dummy, text in wanted}
     try:
-        for needle, offset in _matches(path, list(needles), chunk):
-            for key in needles[needle]:
-                hits.setdefault(key, []).append(offset)
+        for text, offset, form in _matches(path, wanted, chunk):
+            if len(places[text]) <= most:
+                places[text].setdefault(offset, form)
     except OSError as error:
         raise StoreError(
             f"the raw copy of the image cannot be searched: {error.strerror or error}",
             "Look at the disk that the working directory is on",
         ) from error
-    found = [
-        Hit(label, form, offset) for (label, form), offsets in hits.items() for offset in sorted(set(offsets))[:MOST]
+    hits = [
+        Hit(label, form, offset)
+        for text, found in places.items()
+        for offset, form in sorted(found.items())[:most]
+        for label in labels[text]
     ]
-    return Found(tuple(sorted(found, key=lambda hit: (hit.offset, hit.secret))), short)
+    countless = tuple(label for text, found in places.items() if len(found) > most for label in labels[text])
+    return Found(tuple(sorted(hits, key=lambda hit: (hit.offset, hit.secret))), short, countless)
 
 
-def _matches(path: str, needles: Sequence[bytes], chunk: int) -> Iterator[tuple[bytes, int]]:
-    """Needle and offset, of each needle a few."""
-    overlap = max(len(needle) for needle in needles) - 1
-    left = dict.fromkeys(needles, MOST)
+def _matches(path: str, wanted: Sequence[tuple[Needle, str]], chunk: int) -> Iterator[tuple[str, int, str]]:
+    """Text, offset and form of each place; a place may come more than once."""
+    overlap = max(needle.reach for needle, dummy in wanted)
     with open(path, "rb", buffering=0) as file:
         for offset, data in _chunks(file.fileno(), chunk, overlap):
-            for needle in [needle for needle in needles if left[needle]]:
-                at = data.find(needle)
-                while at >= 0 and left[needle]:
-                    left[needle] -= 1
-                    yield needle, offset + at
-                    at = data.find(needle, at + 1)
+            for needle, text in wanted:
+                yield from ((text, offset + at, form) for at, form in needle.found_in(data))
 
 
 def _chunks(descriptor: int, chunk: int, overlap: int) -> Iterator[tuple[int, bytes]]:

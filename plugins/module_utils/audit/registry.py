@@ -9,10 +9,10 @@ import difflib
 
 from ..common.errors import BadRequestError
 from .model import Allowance, Rule
-from .rules import access, files, identity, secrets, traces
+from .rules import access, credentials, disk, files, identity, secrets, traces
 
 RULES: dict[str, Rule] = {
-    rule.name: rule for rules in (secrets, access, files, identity, traces) for rule in rules.RULES
+    rule.name: rule for rules in (secrets, access, files, disk, identity, credentials, traces) for rule in rules.RULES
 }
 
 

@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..audit import raw_search
-from ..audit.model import Allowance, Context, Expected, Hit, Secret
+from ..audit.forms import SHORTEST
+from ..audit.model import Allowance, Context, Disk, Expected, Hit, Secret
 from ..audit.registry import RULES, allowance, require_rule
 from ..audit.report import Report, audit
 from ..common.errors import BadRequestError
 from ..common.host import Host
+from ..disk import qemu_img
 from ..disk.own_layers import own_layers
 from ..guest.guest import Guest, opened
 from ..guest.owners import owners
@@ -58,20 +61,32 @@ def audit_image(
     for name in rules or ():
         require_rule(name, "rules")
     chosen = [rule for rule in RULES.values() if rules is None or rule.name in rules]
-    if rules is not None:
-        expected = replace(expected, allow=tuple(found for found in expected.allow if found.rule in rules))
+    names = {rule.name for rule in chosen}
+    expected = replace(expected, allow=tuple(found for found in expected.allow if found.rule in names))
     with opened(host, image, image_format, workdir) as guest:
         # What cannot be read is not proved to be free of anything.
         tree = guest.tree
-        search = rules is None or "secrets" in rules
-        found = raw_search.search(guest.raw_path, expected.secrets if search else ())
-        context = Context(tree, expected, _located(host, guest, found.hits))
-        return audit(context, chosen, found.not_searched)
+        found = raw_search.search(guest.raw_path, expected.secrets if "secrets" in names else ())
+        snapshots = _snapshots(host, image, image_format) if "snapshots" in names else ()
+        for label in found.not_searched:
+            host.warn(f"{label} is not searched for in the image: it has fewer than {SHORTEST} characters")
+        disk = Disk(_located(host, guest, found.hits), found.countless, guest.hidden, snapshots)
+        report = audit(Context(tree, expected, disk), chosen, found.not_searched)
+        if "unread" not in names:
+            guest.require_nothing_missed()
+        return report
 
 
-def _located(host: Host, guest: Guest, hits: Sequence[Hit]) -> list[Hit]:
+def _located(host: Host, guest: Guest, hits: Sequence[Hit]) -> tuple[Hit, ...]:
     files = owners(host, guest, [hit.offset for hit in hits]) if hits else {}
-    return [replace(hit, path=files.get(hit.offset)) for hit in hits]
+    return tuple(replace(hit, path=files.get(hit.offset)) for hit in hits)
+
+
+def _snapshots(host: Host, image: str, image_format: str) -> tuple[str, ...]:
+    """Names of the snapshots inside the image's own file; one without is called by its number."""
+    argv = [host.require("qemu-img", qemu_img.PACKAGE), "info", "-U", "-f", image_format, "--output=json", image]
+    found = json.loads(host.run(argv).checked().stdout)
+    return tuple(snapshot["name"] or snapshot["id"] for snapshot in found.get("snapshots", ()))
 
 
 def audit_info_spec() -> dict[str, t.Any]:
@@ -96,12 +111,14 @@ def audit_info(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[str
     Check mode is no different.
     """
     path = os.path.realpath(params["path"])
+    if not params["rules"]:
+        raise BadRequestError("rules is empty, and nothing would be looked for", "Leave it out for all of them")
     expected = Expected(
         generalised=params["generalised"],
-        passwords=frozenset(params["passwords"]),
+        passwords=dict.fromkeys(params["passwords"], ""),
         authorized_keys={user: frozenset(_lines(user, keys)) for user, keys in params["authorized_keys"].items()},
         files=tuple(params["files"]),
-        secrets=tuple(Secret(name, str(text)) for name, text in sorted(params["secrets"].items())),
+        secrets=tuple(Secret(str(name), _text(name, text)) for name, text in params["secrets"].items()),
         allow=parse_allow(params["allow"]),
     )
     report = audit_image(
@@ -113,6 +130,15 @@ def audit_info(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[str
         rules=params["rules"],
     )
     return {"changed": False, "path": path, **report.as_dict(), "report": report.text().splitlines()}
+
+
+def _text(name: t.Any, text: t.Any) -> str:
+    """A secret; nothing of it is told."""
+    if isinstance(text, str):
+        return text
+    raise BadRequestError(
+        f"secrets.{name} is no text, and how it is written in the image cannot be told", "Write it in quotes"
+    )
 
 
 def _lines(user: str, keys: t.Any) -> Sequence[str]:

@@ -19,8 +19,8 @@ _IN_IMAGE = ("password_hash", "secret_content")
 """Options whose value is meant to be in the image: a hash, and what needs ``in_image``."""
 _DEST = ("upload", "write", "template")
 """Steps whose ``dest`` is a file that the user wants there."""
-_PATH = ("append_line", "line_in_file")
-"""The same of ``path``."""
+_LINE = ("append_line", "line_in_file")
+"""Steps of which the file ``path`` has a ``line`` afterwards."""
 
 
 def expected_of(steps: Sequence[Step], allow: Sequence[Allowance] = ()) -> Expected:
@@ -29,16 +29,27 @@ def expected_of(steps: Sequence[Step], allow: Sequence[Allowance] = ()) -> Expec
     return Expected(
         generalised=last is not None,
         kept=frozenset() if last is None else frozenset(last.options["keep"]),
-        passwords=frozenset(_account(step) for step in steps if any(option in step.options for option in _HASHED)),
+        passwords=_passwords(steps),
         authorized_keys=_authorized_keys(steps),
-        files=tuple(sorted(set(_files(steps)))),
+        files=tuple(sorted({_literally(path) for path in _files(steps)})),
+        directories=tuple(sorted({_literally(_copied(step)) for step in steps if step.kind.name == "copy_in"})),
+        lines=_lines(steps),
         secrets=tuple(_secrets(steps)),
         allow=tuple(allow),
     )
 
 
-def _account(step: Step) -> str:
-    return str(step.options.get("user") or step.options.get("name"))
+def _passwords(steps: Sequence[Step]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for step in steps:
+        if step.kind.name not in ("user", "password"):
+            continue
+        user = str(step.options.get("user") or step.options.get("name"))
+        if any(option in step.options for option in _HASHED):
+            found[user] = step.options.get("password_hash", "").lstrip("!*")
+        elif "disabled" in step.options:
+            found.pop(user, None)
+    return found
 
 
 def _authorized_keys(steps: Sequence[Step]) -> dict[str, frozenset[str]]:
@@ -54,14 +65,22 @@ def _authorized_keys(steps: Sequence[Step]) -> dict[str, frozenset[str]]:
 def _files(steps: Sequence[Step]) -> Iterator[str]:
     for step in steps:
         if step.kind.name in _DEST:
-            yield _literally(step.options["dest"])
-        elif step.kind.name in _PATH:
-            yield _literally(step.options["path"])
+            yield step.options["dest"]
         elif step.kind.name == "copy_in":
-            place = _literally(
-                posixpath.join(step.options["dest"], posixpath.basename(step.options["src"].rstrip("/")))
-            )
-            yield from (place, f"{place}/*")
+            # If it is a file. What a directory has in it is not known here.
+            yield _copied(step)
+
+
+def _copied(step: Step) -> str:
+    return posixpath.join(str(step.options["dest"]), posixpath.basename(str(step.options["src"]).rstrip("/")))
+
+
+def _lines(steps: Sequence[Step]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for step in steps:
+        if step.kind.name in _LINE and step.options.get("state") != "absent":
+            found.setdefault(step.options["path"], set()).add(step.options["line"])
+    return {path: frozenset(lines) for path, lines in found.items()}
 
 
 def _literally(path: str) -> str:

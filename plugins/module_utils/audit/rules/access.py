@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import posixpath
 import re
 from collections.abc import Iterator
 
@@ -17,6 +18,10 @@ _DEFAULT_KEY_FILES = (".ssh/authorized_keys", ".ssh/authorized_keys2")
 _KEY = re.compile(r"(?:^|\s)(?P<type>[a-z0-9@.-]+)\s+(?P<blob>AAAA[A-Za-z0-9+/=]+)")
 # crypt(5): `$id$…`, or 13 characters of DES, or `_` and 19 of BSDi.
 _HASH = re.compile(r"\$[0-9a-z]+\$.+|[./0-9A-Za-z]{13}|_[./0-9A-Za-z]{19}")
+_SHADOW = "/etc/shadow"
+_COPIES = ("/etc/shadow-", "/var/backups/shadow.bak", "/etc/passwd", "/etc/passwd-", "/var/backups/passwd.bak")
+_GROUPS = ("/etc/gshadow", "/etc/gshadow-", "/var/backups/gshadow.bak")
+_EARLIER = "/etc/security/opasswd"
 
 
 def _authorized_keys(context: Context) -> Iterator[Finding]:
@@ -25,14 +30,11 @@ def _authorized_keys(context: Context) -> Iterator[Finding]:
     for user, path in _key_files(context):
         users.setdefault(path, []).append(user)
     for path in sorted(users):
-        if context.put_in(path):
+        if context.put_in_whole(path):
             continue
-        known = {
-            key
-            for user in users[path]
-            for line in context.expected.authorized_keys.get(user, ())
-            for key in _keys(line)
-        }
+        lines = set(context.expected.lines.get(path, ()))
+        lines.update(*(context.expected.authorized_keys.get(user, ()) for user in users[path]))
+        known = {key for line in lines for key in _keys(line)}
         for line in context.text(path).splitlines():
             line = line.strip()
             if line and not line.startswith("#") and not known & _keys(line):
@@ -40,16 +42,18 @@ def _authorized_keys(context: Context) -> Iterator[Finding]:
 
 
 def _key_files(context: Context) -> Iterator[tuple[str, str]]:
-    """User and path of each file that sshd may look into, and that is there."""
+    """User and real path of each file that sshd may look into, and that is there."""
     patterns = {*_DEFAULT_KEY_FILES, *_configured(context)}
-    for user, home in context.accounts():
+    named = [("root", "/etc/dropbear/authorized_keys")]
+    for user, home in context.accounts:
         for pattern in patterns:
             path = pattern.replace("%%", "\0").replace("%h", home).replace("%u", user).replace("\0", "%")
-            path = path if path.startswith("/") else f"{home.rstrip('/')}/{path}"
-            if path in context.by_path:
-                yield user, path
-    if "/etc/dropbear/authorized_keys" in context.by_path:
-        yield "root", "/etc/dropbear/authorized_keys"
+            named.append((user, posixpath.join(home, path)))
+    for user, path in named:
+        real = context.tree.resolve(path)
+        entry = context.by_path.get(real or "")
+        if entry is not None and entry.type == "file":
+            yield user, entry.path
 
 
 def _configured(context: Context) -> Iterator[str]:
@@ -78,26 +82,41 @@ def _described(line: str) -> str:
 
 
 def _passwords(context: Context) -> Iterator[Finding]:
-    known = context.expected.passwords
-    for path in ("/etc/shadow", "/etc/shadow-", "/etc/passwd", "/etc/passwd-", "/etc/gshadow", "/etc/gshadow-"):
-        for line in context.text(path).splitlines():
-            fields = line.split(":")
-            if len(fields) < 3 or fields[0] in known:
-                continue
-            what = "group" if "gshadow" in path else "user"
-            if _HASH.fullmatch(fields[1].lstrip("!")):
-                locked = ", which is locked" if fields[1].startswith("!") else ""
-                yield Finding(path, f"has the hash of a password of the {what} {fields[0]}{locked}")
-            elif not fields[1] and what == "user":
-                yield Finding(path, f"lets the user {fields[0]} log in without a password")
+    given = context.expected.passwords
+    meant: set[tuple[str, str]] = set()
+    for user, password in _fields(context, _SHADOW):
+        if user in given and given[user] in ("", password.lstrip("!*")):
+            meant.add((user, password.lstrip("!*")))
+    for path in (_SHADOW, *_COPIES, *_GROUPS):
+        what = "group" if path in _GROUPS else "user"
+        for name, password in _fields(context, path):
+            hashed = password.lstrip("!*")
+            if not password and what == "user":
+                yield Finding(path, f"lets the user {name} log in without a password")
+            elif _HASH.fullmatch(hashed) and (what == "group" or (name, hashed) not in meant):
+                locked = ", which is locked" if hashed != password else ""
+                yield Finding(path, f"has the hash of a password of the {what} {name}{locked}")
+    for line in context.text(_EARLIER).splitlines():
+        user, dummy, rest = line.partition(":")
+        if any(hashed and (user, hashed) not in meant for hashed in rest.rpartition(":")[2].split(",")):
+            yield Finding(_EARLIER, f"has hashes of passwords that the user {user} had")
+
+
+def _fields(context: Context, path: str) -> Iterator[tuple[str, str]]:
+    """Name and password of each line."""
+    for line in context.text(path).splitlines():
+        fields = line.split(":")
+        if len(fields) > 2:
+            yield fields[0], fields[1]
 
 
 RULES = (
     Rule(
         "authorized_keys",
         """
-        No key lets anybody log in but those that the recipe's steps `user` and `ssh_inject` gave, and files that it put
-        in by name. A key that was left by somebody who tried the image opens every clone.
+        No key lets anybody log in but those that the recipe's steps `user` and `ssh_inject` gave or that it wrote as a
+        line into that file, and files that it put in by name; a directory does not name them. A key that was left by
+        somebody who tried the image opens every clone.
         """,
         "Take the key out, as by a step delete for the file, or give it by the step user or ssh_inject",
         _authorized_keys,
@@ -107,10 +126,11 @@ RULES = (
         "passwords",
         """
         No account has a password but those that the recipe's steps `user` and `password` set, not even a locked one,
-        and none can be entered without one. A hash can be guessed at leisure by whoever has the image.
+        and none can be entered without one. Copies of `/etc/shadow` have no other ones. A hash can be guessed at
+        leisure by whoever has the image.
         """,
         "Take it away by the step password with disabled: true, or set one by the step password or user; the step "
-        "generalise removes the copies that end in `-`",
+        "generalise removes the copies",
         _passwords,
         ALWAYS,
     ),

@@ -5,10 +5,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from .. import cloud_init
 from ..model import Context, Finding, Rule
 
+_GENERATED_NETWORK = (
+    *("/etc/netplan/50-cloud-init.yaml", "/etc/netplan/00-installer-config*.yaml"),
+    "/etc/network/interfaces.d/50-cloud-init*",
+)
+_HOST_IDS = {
+    ("/etc/nvme/hostnqn", "/etc/nvme/hostid"): "has the name of one machine's NVMe host",
+    ("/var/lib/landscape/client/*broker.bpickle*",): "has what Landscape knows one machine by",
+    (
+        "/var/lib/ubuntu-advantage/private/*",
+        "/var/lib/ubuntu-advantage/machine-id",
+        "/etc/apt/auth.conf.d/90ubuntu-advantage",
+    ): "has what Ubuntu Pro knows one machine by",
+}
 _GENERALISE = "Let the step generalise be the last of the recipe"
 
 
@@ -37,13 +52,15 @@ def _ssh_host_keys(context: Context) -> Iterator[Finding]:
 
 
 def _cloud_init(context: Context) -> Iterator[Finding]:
-    patterns = (
-        *("/var/lib/cloud/instance", "/var/lib/cloud/instances/*", "/var/lib/cloud/data/*", "/var/lib/cloud/sem/*"),
-        *("/etc/netplan/50-cloud-init.yaml", "/etc/network/interfaces.d/50-cloud-init*"),
-        *("/etc/ssh/sshd_config.d/50-cloud-init.conf", "/etc/sudoers.d/90-cloud-init-users"),
-    )
+    patterns = ["/var/lib/cloud/instance", *(f"/var/lib/cloud/{state}/*" for state in ("instances", "data", "sem"))]
+    # What it will not write again, clones need.
+    if cloud_init.runs(context):
+        patterns += ["/etc/ssh/sshd_config.d/50-cloud-init.conf", "/etc/sudoers.d/90-cloud-init-users"]
+    if cloud_init.writes_network(context):
+        patterns += _GENERATED_NETWORK
     for entry in context.matching(*patterns, types=("file", "link")):
-        yield Finding(entry.path, "is of a machine on which cloud-init ran")
+        if not context.put_in(entry.path):
+            yield Finding(entry.path, "is of a machine on which cloud-init ran")
 
 
 def _cloud_init_seed(context: Context) -> Iterator[Finding]:
@@ -55,7 +72,8 @@ def _cloud_init_seed(context: Context) -> Iterator[Finding]:
 def _dhcp_leases(context: Context) -> Iterator[Finding]:
     patterns = (
         *("/var/lib/dhcp/*lease*", "/var/lib/dhclient/*lease*", "/var/lib/dhcpcd*/*.lease*", "/var/lib/dhcpcd*/duid"),
-        *("/var/lib/dhcpcd*/secret", "/var/lib/NetworkManager/*.lease", "/var/lib/systemd/network/*"),
+        *("/var/lib/dhcpcd*/secret", "/etc/dhcpcd.duid", "/etc/dhcpcd.secret"),
+        *("/var/lib/NetworkManager/*.lease", "/var/lib/systemd/network/*"),
     )
     for entry in context.matching(*patterns):
         if entry.size:
@@ -73,6 +91,13 @@ def _network(context: Context) -> Iterator[Finding]:
     for entry in context.matching("/etc/udev/rules.d/*persistent-net.rules", "/etc/udev/rules.d/*persistent-cd.rules"):
         if not context.put_in(entry.path):
             yield Finding(entry.path, "names the network cards or drives of one machine")
+    for entry in context.matching("/etc/NetworkManager/system-connections/*", "/etc/netplan/90-NM-*.yaml"):
+        if not context.put_in(entry.path):
+            yield Finding(entry.path, "is a connection of one machine, which may have a password")
+    for entry in context.matching(*_GENERATED_NETWORK):
+        named = re.search(r"^\s*[\"']?(macaddress|hwaddress)\b", context.text(entry.path), re.MULTILINE)
+        if named and not context.put_in(entry.path):
+            yield Finding(entry.path, "names the network card of one machine")
 
 
 def _host_ids(context: Context) -> Iterator[Finding]:
@@ -80,9 +105,10 @@ def _host_ids(context: Context) -> Iterator[Finding]:
     generated = ("InitiatorName=iqn.1993-08.org.debian:01:", "InitiatorName=iqn.2004-10.com.ubuntu:01:")
     if not context.put_in(path) and any(line.startswith(generated) for line in context.text(path).splitlines()):
         yield Finding(path, "has the name of one machine's iSCSI initiator")
-    for entry in context.matching("/etc/nvme/hostnqn", "/etc/nvme/hostid"):
-        if not context.put_in(entry.path):
-            yield Finding(entry.path, "has the name of one machine's NVMe host")
+    for patterns, what in _HOST_IDS.items():
+        for entry in context.matching(*patterns):
+            if entry.size and not context.put_in(entry.path):
+                yield Finding(entry.path, what)
 
 
 RULES = (
@@ -108,8 +134,8 @@ RULES = (
     Rule(
         "cloud_init",
         """
-        There is no state of `cloud-init`, and no file that it generated. With them a clone takes itself for the machine
-        that it was cloned from, and may not be set up.
+        There is no state of `cloud-init`, and no file that it generated and will write again. With them a clone takes
+        itself for the machine that it was cloned from, and may not be set up.
         """,
         _GENERALISE,
         _cloud_init,
@@ -128,14 +154,28 @@ RULES = (
     ),
     Rule(
         "random_seed",
-        "There is no random seed: clones would start with the same randomness. `systemd-creds` has no secret yet.",
+        """
+        There is no random seed: clones would start with the same randomness. `systemd-creds` has no secret yet. The one
+        of `systemd-boot` is on the EFI system partition, which is not read.
+        """,
         _GENERALISE,
         _random_seed,
     ),
-    Rule("network", "udev has written down no names of network cards or drives.", _GENERALISE, _network),
+    Rule(
+        "network",
+        """
+        udev has written down no names of network cards or drives, NetworkManager has no connections, and what
+        `cloud-init` or an installer wrote for netplan names no network card by its address.
+        """,
+        f"{_GENERALISE}. A file that it leaves, as cloud-init would not write it again, is corrected by a step edit",
+        _network,
+    ),
     Rule(
         "host_ids",
-        "iSCSI and NVMe have no names of one machine, by which storage is given away.",
+        """
+        iSCSI and NVMe have no names of one machine, by which storage is given away, and Landscape and Ubuntu Pro no
+        identity, whose token anybody may use.
+        """,
         _GENERALISE,
         _host_ids,
     ),

@@ -11,11 +11,16 @@ from ..model import ALWAYS, Context, Finding, Rule
 
 
 def _secrets(context: Context) -> Iterator[Finding]:
-    for hit in context.hits:
-        where = "" if hit.path else ", in no file that there is: in a block that was freed, or outside the file systems"
-        yield Finding(
-            hit.path or "", f"{hit.secret} stands there ({hit.form}), at byte {hit.offset} of the disk{where}"
-        )
+    places: dict[tuple[str | None, str, str], list[int]] = {}
+    for hit in context.disk.hits:
+        places.setdefault((hit.path, hit.secret, hit.form), []).append(hit.offset)
+    for (path, secret, form), offsets in places.items():
+        where = "" if path else ", in no file that there is: in a block that was freed, or outside the file systems"
+        more = f", and at {len(offsets) - 1} more" if len(offsets) > 1 else ""
+        yield Finding(path or "", f"{secret} stands there ({form}), at byte {min(offsets)} of the disk{more}{where}")
+    for secret in context.disk.countless:
+        # Of no file, so that only an exception for all files allows it.
+        yield Finding("", f"{secret} stands in so many places that not all of them were looked up")
 
 
 RULES = (

@@ -12,12 +12,12 @@ from ..model import ALWAYS, Context, Finding, Rule
 _GENERALISE = "Let the step generalise be the last of the recipe"
 _POLICY = "/usr/sbin/policy-rc.d"
 _POLICY_MARK = "# goldsmith: while the image is built"
-_HISTORIES = (".lesshst", ".viminfo", ".local/share/fish/fish_history", ".local/state/lesshst")
+_HISTORIES = (".histfile", ".lesshst", ".viminfo", ".local/share/fish/fish_history", ".local/state/lesshst")
 
 
 def _histories(context: Context) -> Iterator[Finding]:
-    patterns = {f"{home.rstrip('/')}/{name}" for dummy, home in context.accounts() for name in _HISTORIES}
-    homes = {home for dummy, home in context.accounts()}
+    patterns = {f"{home.rstrip('/')}/{name}" for dummy, home in context.accounts for name in _HISTORIES}
+    homes = {home for dummy, home in context.accounts}
     for entry in context.entries:
         parent, dummy, name = entry.path.rpartition("/")
         of_home = (parent or "/") in homes and name.startswith(".") and name.endswith("history")

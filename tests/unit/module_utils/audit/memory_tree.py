@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,8 +42,19 @@ class MemoryTree:
         self.contents[path] = content.encode()
         return self.add(path, "file", mode, len(self.contents[path]))
 
+    def resolve(self, path: str) -> str | None:
+        real = "/"
+        for name in path.split("/"):
+            real = posixpath.normpath(posixpath.join(real, name))
+            entry = self.found.get(real)
+            if entry is None:
+                return None
+            if entry.type == "link":
+                real = self.resolve(posixpath.join(posixpath.dirname(real), entry.target or "")) or ""
+        return real or None
+
     def read(self, path: str) -> bytes | None:
-        return self.contents.get(path)
+        return self.contents.get(self.resolve(path) or "")
 
     def walk(self, top: str = "/") -> Iterator[MemoryEntry]:
         yield from (entry for path, entry in sorted(self.found.items()) if path.startswith(top))
@@ -58,5 +70,8 @@ def clean() -> MemoryTree:
         "/root/.bashrc", "PS1=x"
     )
     tree.add("/var/lib/dbus/machine-id", "link", 0o777, 15, "/etc/machine-id")
-    tree.file("/etc/iscsi/initiatorname.iscsi", "GenerateName=yes\n")
+    tree.file("/etc/iscsi/initiatorname.iscsi", "GenerateName=yes\n").file("/usr/bin/cloud-init", "", 0o755)
+    for unit in ("cloud-init-local.service", "cloud-init.service"):
+        wanted = f"/etc/systemd/system/cloud-init.target.wants/{unit}"
+        tree.add(wanted, "link", 0o777, 0, f"/usr/lib/systemd/system/{unit}")
     return tree

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from ansible_collections.goldsmith.kvm.plugins.module_utils.audit.model import Allowance, Context, Expected, Hit
+from ansible_collections.goldsmith.kvm.plugins.module_utils.audit.model import Allowance, Context, Disk, Expected, Hit
 from ansible_collections.goldsmith.kvm.plugins.module_utils.audit.registry import RULES, allowance
 from ansible_collections.goldsmith.kvm.plugins.module_utils.audit.report import Report, audit
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
@@ -50,8 +50,16 @@ def test_an_exception_of_another_rule_allows_nothing() -> None:
 
 def test_a_secret_in_no_file_can_be_allowed() -> None:
     allow = Allowance("secrets", ("*",), "a word of every day")
-    report = audit(Context(clean(), Expected(allow=(allow,)), (Hit("a", "plain", 1),)), RULES.values())
+    report = audit(Context(clean(), Expected(allow=(allow,)), Disk((Hit("a", "plain", 1),))), RULES.values())
     assert not report.failed
+
+
+@pytest.mark.parametrize(("paths", "failed"), [(("/srv/*",), True), (("*",), False)])
+def test_places_that_were_not_looked_up_are_allowed_with_all_others_alone(paths: tuple[str, ...], failed: bool) -> None:
+    allow = Allowance("secrets", paths, "a word of every day")
+    disk = Disk(tuple(Hit("a", "plain", at, "/srv/x") for at in range(3)), countless=("a",))
+    report = audit(Context(clean(), Expected(allow=(allow,)), disk), RULES.values())
+    assert report.failed is failed
 
 
 def test_what_generalise_keeps_is_allowed() -> None:

@@ -37,7 +37,9 @@ def test_passwords() -> None:
         {"password": {"user": "four", "password": "of four"}},
         {"password": {"user": "five", "disabled": True}},
         {"password": {"user": "six", "locked": True}},
-    ).passwords == {"one", "two", "four"}
+        {"user": {"name": "seven", "password": "of seven"}},
+        {"password": {"user": "seven", "disabled": True}},
+    ).passwords == {"one": "", "two": HASH, "four": ""}
 
 
 def test_keys() -> None:
@@ -55,15 +57,28 @@ def test_keys() -> None:
         ({"write": {"dest": "/root/.ssh/authorized_keys", "content": KEY}}, "/root/.ssh/authorized_keys"),
         ({"upload": {"src": "keys", "dest": "/root/.ssh/"}}, "/root/.ssh/keys"),
         ({"template": {"src": "keys.j2", "dest": "/root/a[1]*"}}, "/root/a[1]*"),
-        ({"append_line": {"path": "/root/.ssh/authorized_keys", "line": KEY}}, "/root/.ssh/authorized_keys"),
-        ({"line_in_file": {"path": "/root/x", "line": KEY}}, "/root/x"),
-        ({"copy_in": {"src": "files/skel", "dest": "/etc"}}, "/etc/skel/.ssh/authorized_keys"),
+        ({"copy_in": {"src": "files/authorized_keys", "dest": "/root/.ssh"}}, "/root/.ssh/authorized_keys"),
     ],
 )
 def test_files(step: dict[str, t.Any], path: str) -> None:
     patterns = expected(step).files
     assert any(fnmatchcase(path, pattern) for pattern in patterns)
     assert not any(fnmatchcase("/root/.ssh/other", pattern) for pattern in patterns)
+
+
+def test_directories() -> None:
+    assert expected({"copy_in": {"src": "files/skel", "dest": "/etc"}}).directories == ("/etc/skel",)
+
+
+def test_lines() -> None:
+    path = "/root/.ssh/authorized_keys"
+    found = expected(
+        {"append_line": {"path": path, "line": KEY}},
+        {"line_in_file": {"path": path, "line": "another"}},
+        {"line_in_file": {"path": path, "line": "gone", "state": "absent"}},
+    )
+    assert found.lines == {path: {KEY, "another"}}
+    assert found.files == ()
 
 
 def test_secrets() -> None:
