@@ -162,7 +162,7 @@ _TOLD = {
     "virt-sysprep": (
         LOOK_AT,
         "every build leaves machine-id and random seed as the base had them, and no log of its own",
-        "Write steps for what else virt-sysprep did, such as delete for SSH host keys",
+        "Let the step generalise be the last: it does what virt-sysprep does, but leaves accounts, keys and crontabs",
     ),
     "virt-sparsify": (NOT_NEEDED, "the published image holds no blocks that are not used", ""),
     "virt-resize": (LOOK_AT, "the option size makes the disk, its root partition and file system larger", ""),
