@@ -71,6 +71,7 @@ Conflicts=shutdown.target
 
 [Service]
 Type=oneshot
+Environment=DEBIAN_FRONTEND=noninteractive
 ExecStart=/usr/sbin/make-ssl-cert generate-default-snakeoil --force-overwrite
 
 [Install]
