@@ -79,8 +79,8 @@ def test_a_log_stays_where_nothing_was_started(tmp_path: Path) -> None:
     error = check(tmp_path, silent(tmp_path), user_data="no header", console_log=str(log))
     assert "user_data does not begin with a line" in str(error)
     assert log.read_text() == "of an earlier boot\n"
-    with small_tmpfs(tmp_path / "work", "32m"):
-        assert "a boot of " in str(check(tmp_path, silent(tmp_path), console_log=str(log)))
+    with small_tmpfs(tmp_path / "small", "32m") as small:
+        assert "silent.raw needs 64 MiB in " in str(check(small, silent(tmp_path), console_log=str(log)))
     assert log.read_text() == "of an earlier boot\n"
 
 
