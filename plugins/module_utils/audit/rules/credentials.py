@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from ..model import Context, Finding, Rule
 
@@ -21,10 +22,10 @@ _OF_A_MACHINE = {
 
 
 def _credentials(context: Context) -> Iterator[Finding]:
-    for pattern, what in _OF_A_MACHINE.items():
-        for entry in context.matching(pattern):
-            if entry.size and not context.put_in(entry.path):
-                yield Finding(entry.path, what)
+    for entry in context.matching(*_OF_A_MACHINE):
+        if entry.size and not context.put_in(entry.path):
+            what = next(what for pattern, what in _OF_A_MACHINE.items() if fnmatchcase(entry.path, pattern))
+            yield Finding(entry.path, what)
     homes = {home for dummy, home in context.accounts}
     for entry in context.matching("*/.ssh/id_*"):
         home = entry.path.rpartition("/.ssh/")[0] or "/"

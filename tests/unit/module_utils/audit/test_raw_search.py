@@ -105,7 +105,8 @@ def test_a_secret_is_found_wherever_base64_breaks_its_lines(
     tmp_path: Path, text: str, before: int, width: int, end: str, encode: Callable[[bytes], bytes]
 ) -> None:
     encoded = encode(b"z" * before + text.encode() + b"z" * 90).decode()
-    assert found_in(tmp_path / "raw", end.join(textwrap.wrap(encoded, width)).encode(), text)
+    lines = [encoded[at : at + width] for at in range(0, len(encoded), width)]
+    assert found_in(tmp_path / "raw", end.join(lines).encode(), text)
 
 
 @pytest.mark.parametrize("secret", ["hunter", "a1&b2<", "s3cr3t", "Zürich", "!#%&/(", "abcabcabc"])
