@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import typing as t
 from collections.abc import Iterator
@@ -21,8 +22,12 @@ import testinfra
 import testinfra.host
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[4] / ".run" / "collections"))
 
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.info import info_argument_spec, inspect_image
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from tests.fixtures.apt_repository import KERNEL_VERSION
+from tests.fixtures.sbom_schemas import read_cyclonedx, read_spdx
 from tests.integration.mounted import mounted
 
 WORK = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "goldsmith"
@@ -182,6 +187,33 @@ def test_image_holds_its_record_without_its_own_digest(image: Host, result: dict
     inside = image.file(found).content_string
     assert result["base"]["digest"] in inside
     assert result["image"]["digest"] not in inside
+
+
+def test_image_has_not_drifted_from_its_record(
+    result: dict[str, t.Any], record: dict[str, t.Any], tmp_path: Path
+) -> None:
+    defaults = {name: option.get("default") for name, option in info_argument_spec().items()}
+    asked = {"path": result["image"]["path"], "gather": ["record", "drift"], "store": str(WORK / "store")}
+    told = inspect_image(LocalHost(str(tmp_path)), {**defaults, **asked}, False)
+    assert told["record"] == record
+    assert told["drift"]["drifted"] is False, told["drift"]
+
+
+@pytest.mark.parametrize(("suffix", "image_format"), [("vhdx", "vhdx"), ("img", "raw")])
+def test_other_formats_hold_the_same_disk(result: dict[str, t.Any], suffix: str, image_format: str) -> None:
+    image = Path(result["image"]["path"])
+    made = image.with_suffix(f".{suffix}")
+    subprocess.run(["qemu-img", "compare", "-f", "qcow2", "-F", image_format, image, made], check=True)
+    subprocess.run(["sha256sum", "--check", "--strict", f"{made.name}.sha256"], cwd=made.parent, check=True)
+
+
+def test_bills_of_materials_list_what_was_installed(result: dict[str, t.Any]) -> None:
+    image = Path(result["image"]["path"])
+    spdx = read_spdx(json.loads(image.with_suffix(".spdx.json").read_text()))
+    cyclonedx = read_cyclonedx(json.loads(image.with_suffix(".cyclonedx.json").read_text()))
+    assert "goldsmith-hello" in result["packages_added"]
+    for listed in (spdx.packages, cyclonedx.components):
+        assert result["packages_added"].items() <= {(package.name, package.version) for package in listed}
 
 
 def test_guest_ended_its_first_boot(guest: Host) -> None:
