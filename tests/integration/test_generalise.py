@@ -39,6 +39,7 @@ pytestmark = pytest.mark.slow
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2ZPsVmJ7WvVQ1Gqk1M0eX0r7Q3q2Xh3Hk7mVf0Q0aB ops@example.com"
 FREED = b"goldsmith-freed-block-5c81"
 ID = "0123456789abcdef0123456789abcdef\n"
+RESOLV_CONF = "# By the publisher.\nnameserver 127.0.0.53\n"
 
 OF_THE_BASE = (
     "etc/ssh/ssh_host_rsa_key",
@@ -150,6 +151,9 @@ def fixture_built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     with mounted(base, writable=True) as root:
         (root / "etc/machine-id").write_text(ID)
         (root / "var/lib/dbus/machine-id").write_text(ID)
+        # As a publisher may have it: a file, not the link that the test image has.
+        (root / "etc/resolv.conf").unlink()
+        (root / "etc/resolv.conf").write_text(RESOLV_CONF)
         for path in OF_THE_BASE:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text("of the base\n")
@@ -165,7 +169,8 @@ def test_the_engine_leaves_no_identity(built: Built) -> None:
         assert list((root / "tmp").iterdir()) == []
         assert [path for path in (root / "var/log").rglob("*") if path.is_file() and path.stat().st_size] == []
         assert (root / "home/ops/.ssh/authorized_keys").read_text() == f"{KEY}\n"
-        assert os.readlink(root / "etc/resolv.conf") == "../run/systemd/resolve/stub-resolv.conf"
+        resolv_conf = root / "etc/resolv.conf"
+        assert (resolv_conf.read_text(), resolv_conf.is_symlink()) == (RESOLV_CONF, False)
 
 
 def test_the_audit_finds_nothing(built: Built, tmp_path: Path) -> None:
