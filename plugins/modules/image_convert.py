@@ -60,8 +60,8 @@ options:
       dest:
         description:
           - Path of the file on the target. Its directory is made when it is missing.
-          - What has this name already is replaced, unless it is a link, a golden image, a file that O(src) lies over, or
-            the disk of a domain of this host or below one. Its C(DEST.sha256) and C(DEST.sha256.asc) go with it.
+          - What has this name already is replaced, unless it is a link, a golden image, a file that O(src) lies over,
+            or the disk of a domain of this host or below one. Its C(DEST.sha256) and C(DEST.sha256.asc) go with it.
         type: path
         required: true
       format:
