@@ -24,13 +24,16 @@ _OF_A_MACHINE = {
 def _credentials(context: Context) -> Iterator[Finding]:
     for entry in context.matching(*_OF_A_MACHINE):
         if entry.size and not context.put_in(entry.path):
-            what = next(what for pattern, what in _OF_A_MACHINE.items() if fnmatchcase(entry.path, pattern))
-            yield Finding(entry.path, what)
+            yield Finding(entry.path, _what(entry.path))
     homes = {home for dummy, home in context.accounts}
     for entry in context.matching("*/.ssh/id_*"):
         home = entry.path.rpartition("/.ssh/")[0] or "/"
         if home in homes and entry.size and not entry.path.endswith(".pub") and not context.put_in(entry.path):
             yield Finding(entry.path, "is a user's private key for SSH")
+
+
+def _what(path: str) -> str:
+    return next(what for pattern, what in _OF_A_MACHINE.items() if fnmatchcase(path, pattern))
 
 
 RULES = (
