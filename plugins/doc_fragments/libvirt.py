@@ -1,0 +1,253 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  uri:
+    description:
+      - Where libvirt is asked. Use V(qemu:///session) for domains of a user's own, and C(qemu+ssh://HOST/system) for
+        those of another host.
+    type: str
+    default: qemu:///system
+requirements:
+  - libvirt's Python bindings (package C(python3-libvirt)), 6.0 or newer
+  - lxml (package C(python3-lxml))
+notes:
+  - Where the Python that Ansible uses lacks the bindings or lxml, the module starts itself anew with the system's own
+    Python, for which the distribution has them.
+"""
+
+    WISHES = r"""
+options:
+  wishes:
+    description:
+      - What is asked of which domains. Of wishes that say something of the same knob of the same domain, the last one
+        counts. What no wish says anything of stays as it is.
+      - Each knob has a word for libvirt's own default, which takes back what was set before, such as V(unpinned),
+        V(default), V(none) or V(false).
+      - Sets of CPUs are written V(0-3,8) or V(0-7,^2), sizes V(512M) or V(4G), in powers of 1024.
+    type: list
+    elements: dict
+    suboptions:
+      domains:
+        description:
+          - Names, UUIDs, or patterns of the shell that names fit, such as V(db-*).
+        type: list
+        elements: str
+        required: true
+      cputune:
+        description:
+          - Which CPUs of the host the threads of the domain may use.
+          - libvirt pins the threads of a running domain at once, and writes the definition for its next start.
+          - On isolated CPUs (isolcpus) pin one to one; the scheduler does not spread threads over them.
+        type: dict
+        suboptions:
+          vcpupin:
+            description:
+              - The CPUs of each vCPU.
+            type: list
+            elements: dict
+            suboptions:
+              vcpu:
+                description:
+                  - The vCPU, several of them as in V(0-3), or V(all).
+                type: str
+                required: true
+              cpuset:
+                description:
+                  - CPUs of the host, or V(unpinned).
+                type: str
+                required: true
+          vcpupin_each:
+            description:
+              - The CPUs of the host in the order of the vCPUs, one for each. V([4, 5, 6]) pins vCPU 0 to CPU 4, and so
+                on.
+            type: list
+            elements: int
+          emulatorpin:
+            description:
+              - CPUs for the threads of QEMU that are neither vCPUs nor iothreads, or V(unpinned).
+            type: str
+          iothreadpin:
+            description:
+              - The CPUs of each iothread.
+            type: list
+            elements: dict
+            suboptions:
+              iothread:
+                description:
+                  - The number of the iothread, several of them as in V(1-2), or V(all).
+                type: str
+                required: true
+              cpuset:
+                description:
+                  - CPUs of the host, or V(unpinned).
+                type: str
+                required: true
+      memory_backing:
+        description:
+          - How the host provides the memory of the domain. All but O(wishes[].memory_backing.hard_limit) comes with the
+            next start.
+        type: dict
+        suboptions:
+          locked:
+            description:
+              - Whether the host must not swap the memory out. Without O(wishes[].memory_backing.hard_limit) QEMU may
+                then lock as much as it likes, at the expense of the host.
+            type: bool
+          hard_limit:
+            description:
+              - The most memory that QEMU may use, the guest's and its own. It is a limit for the cgroup and, with
+                O(wishes[].memory_backing.locked), for locked memory. Beyond it the kernel kills QEMU.
+              - V(auto) is the guest's memory with room for what QEMU needs besides, generously reckoned from the
+                definition; the result says how. V(none) takes the limit away.
+            type: str
+          hugepages:
+            description:
+              - Huge pages for the memory. They must be there before the domain starts.
+            type: dict
+            suboptions:
+              size:
+                description:
+                  - Size of a page, such as V(2M) or V(1G), V(default) for that of the host, or V(none).
+                type: str
+                required: true
+          source:
+            description:
+              - Where the memory comes from. V(memfd) with huge pages needs no mounted hugetlbfs.
+            type: str
+            choices: [default, anonymous, file, memfd]
+          access:
+            description:
+              - Whether other processes may share the memory, which vhost-user and virtiofs need.
+            type: str
+            choices: [default, shared, private]
+          allocation:
+            description:
+              - V(immediate) takes all memory when the domain starts, V(ondemand) when the guest first uses it.
+            type: str
+            choices: [default, immediate, ondemand]
+          nosharepages:
+            description:
+              - Whether the host must not merge equal pages of this guest with those of others (KSM).
+            type: bool
+          discard:
+            description:
+              - Whether QEMU drops the content of a memory file when the domain ends, instead of writing it out.
+            type: bool
+      balloon:
+        description:
+          - The device by which the host takes memory back from the guest. Locked memory and huge pages cannot be given
+            back.
+          - To take it out avoids waiting for reclaimed memory, for databases and realtime guests. Of idle guests the
+            host may then have to swap out memory that the balloon would have given back.
+        type: dict
+        suboptions:
+          model:
+            description:
+              - V(virtio) is what libvirt adds where nothing is said. V(none) takes the device out, with all that the
+                definition says of it. Comes with the next start.
+            type: str
+            choices: [virtio, none]
+          autodeflate:
+            description:
+              - Whether the balloon gives memory back to a guest that would otherwise kill processes. Comes with the
+                next start.
+            type: str
+            choices: [default, 'on', 'off']
+          free_page_reporting:
+            description:
+              - Whether the guest tells the host of its free pages, which the host then takes back. Comes with the next
+                start.
+            type: str
+            choices: [default, 'on', 'off']
+          stats_period:
+            description:
+              - How many seconds pass between two statistics of the guest's memory, or V(none). Changes at once.
+            type: str
+      disks:
+        description:
+          - How QEMU reads and writes what is behind the disks. All of it comes with the next start of the domain, not
+            with a reboot inside the guest.
+          - A later entry may change what an earlier one says of the same disk.
+        type: list
+        elements: dict
+        suboptions:
+          match:
+            description:
+              - Which disks are meant, those that fit all that is given. Drives for CD-ROMs and floppies are only meant
+                where they are named by target, source or alias.
+            type: dict
+            required: true
+            suboptions:
+              target:
+                description:
+                  - The name by which libvirt knows the disk, such as V(vda).
+                type: str
+              source:
+                description:
+                  - Its file or device, as the definition has it.
+                type: str
+              alias:
+                description:
+                  - An alias that was given by the user (C(ua-…)).
+                type: str
+              bus:
+                description:
+                  - Its bus, such as V(virtio), V(scsi) or V(sata).
+                type: str
+              all:
+                description:
+                  - All disks, if V(true).
+                type: bool
+          cache:
+            description:
+              - How writes of the guest get to the storage. In every mode but V(unsafe) what the guest has flushed
+                survives a crash of the host, V(default) included; what it has not flushed may be lost in all of them
+                but V(writethrough) and V(directsync).
+              - V(writeback), QEMU's default, reports a write as done when it is in the page cache of the host.
+              - V(none) goes past the page cache (O_DIRECT), and reports a write as done when the storage has it in its
+                own cache. It saves the memory of a second cache, makes latency steadier, and lets guests on shared
+                storage migrate. It does not make data more durable.
+              - V(writethrough) and V(directsync) flush every write, with and without the page cache. They are for
+                guests that never flush by themselves, and slow.
+              - V(unsafe) ignores flushes. A crash of the host leaves the disk corrupt. For what can be made anew.
+              - With other modes than V(none) and V(directsync) live migration may be refused as unsafe.
+            type: str
+            choices: [default, none, writeback, writethrough, directsync, unsafe]
+          io:
+            description:
+              - V(native) needs O_DIRECT, so cache V(none) or V(directsync). It suits block devices and preallocated
+                files; on sparse files it can block. V(io_uring) needs a recent QEMU and kernel.
+            type: str
+            choices: [default, threads, native, io_uring]
+          discard:
+            description:
+              - V(unmap) gives what the guest trims back to the storage, so that thin images stay thin.
+            type: str
+            choices: [default, ignore, unmap]
+          detect_zeroes:
+            description:
+              - V(on) looks for zeros in what is written, which costs CPU time, and V(unmap) trims there, with
+                O(wishes[].disks[].discard=unmap) only.
+            type: str
+            choices: [default, 'off', 'on', unmap]
+          error_policy:
+            description:
+              - What happens to the guest when the storage fails or is full.
+            type: str
+            choices: [default, stop, report, ignore, enospace]
+          iothread:
+            description:
+              - The number of an iothread of the domain that serves the disk, or V(none).
+            type: str
+          queues:
+            description:
+              - How many queues a virtio disk has, or V(default).
+            type: str
+"""

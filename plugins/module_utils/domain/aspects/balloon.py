@@ -1,0 +1,74 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The device through which the host takes unused memory back from a guest."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..document import Document, clear
+from ..model import LiveCall, Value, Wished
+from ..options import given, number
+from ..places import DEFAULT, NONE, Attribute, Number, Place
+
+VIRTIO = "virtio"
+_DEVICE = ("devices", "memballoon")
+_LONGEST = 24 * 3600
+
+
+class Model:
+    """libvirt gives a guest a virtio balloon where nothing is said, so that only ``none`` has to be written."""
+
+    live: LiveCall | None = None
+
+    def read(self, document: Document) -> Value:
+        return document.attribute("model", *_DEVICE) or VIRTIO
+
+    def write(self, document: Document, value: Value) -> None:
+        if value == self.read(document):
+            return
+        device = document.ensure(*_DEVICE)
+        if value == NONE:
+            # What is said of the device, its address among it, goes with it.
+            clear(device, "model")
+        device.set("model", str(value))
+
+    def effective(self, value: Value, online: object) -> Value:
+        return value
+
+
+_PLACES: dict[str, Place] = {
+    "balloon.model": Model(),
+    "balloon.autodeflate": Attribute(_DEVICE, "autodeflate"),
+    "balloon.free_page_reporting": Attribute(_DEVICE, "freePageReporting"),
+    "balloon.stats_period": Number((*_DEVICE, "stats"), "period", NONE, LiveCall("set_stats_period")),
+}
+
+
+class Balloon:
+    option = "balloon"
+    spec: t.ClassVar[dict[str, t.Any]] = {
+        "type": "dict",
+        "options": {
+            "model": {"type": "str", "choices": [VIRTIO, NONE]},
+            "autodeflate": {"type": "str", "choices": [DEFAULT, "on", "off"]},
+            "free_page_reporting": {"type": "str", "choices": [DEFAULT, "on", "off"]},
+            "stats_period": {"type": "str"},
+        },
+    }
+
+    def places(self, document: Document) -> dict[str, Place]:
+        return _PLACES
+
+    def wished(self, options: dict[str, t.Any], document: Document, option: str) -> dict[str, Wished]:
+        wished = {f"balloon.{name}": Wished(value) for name, value in given(options).items()}
+        period = options.get("stats_period")
+        if period is not None:
+            value = number(period, f"{option}.stats_period", 1, _LONGEST, NONE)
+            wished["balloon.stats_period"] = Wished(value)
+        return wished
+
+    def absent(self, knob: str, document: Document) -> str:
+        # Every domain has them all.
+        raise KeyError(knob)

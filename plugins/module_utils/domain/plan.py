@@ -1,0 +1,140 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is to become of a domain: a pure function, so that check mode reports what the run does."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..host.model import HostFacts
+from . import registry
+from .document import Document
+from .model import Change, DomainPlan, Finding, Found, Pair, Status, Value, Wished
+from .places import Place
+from .preflight import preflight
+from .wishes import wished_knobs
+
+_NEXT_START = "libvirt changes this with the next start of the domain only"
+_TRANSIENT = (
+    "the domain is transient: it has no definition for a next start, and libvirt cannot change this while it runs; "
+    "define the domain first"
+)
+_NOT_LIVE = "the running domain does not have it"
+_SAVED = (
+    "the domain has a managed save image, and starts from that with the settings that are saved in it; "
+    "virsh managedsave-remove drops it"
+)
+
+
+def plan_domain(found: Found, wishes: Sequence[Mapping[str, t.Any]], host: HostFacts) -> DomainPlan:
+    """What the wishes come to for this domain, and what the host has against it."""
+    document = found.document
+    wished = wished_knobs(wishes, found.name, found.uuid, document)
+    places = registry.places(document)
+    refused = {knob: registry.aspect_of(knob).absent(knob, document) for knob in wished if knob not in places}
+    refused.update(dict(_not_for_transient(found, wished, places)))
+    while True:
+        wanted = {knob: wish for knob, wish in wished.items() if knob not in refused}
+        after = _edited(document, wanted, places)
+        findings = preflight(document, after, wanted, found.live is not None, host)
+        new = {finding.knob: finding.text for finding in findings if finding.level == "refuse"}
+        if not new:
+            break
+        # Without what is refused, something else may lack what it needs.
+        refused.update(new)
+    views = _Views.of(found, after, host)
+    changes = [
+        views.refusal(knob, wish, refused[knob]) if knob in refused else views.change(knob, wish)
+        for knob, wish in wished.items()
+    ]
+    edited = any(change.persistent is not None and change.persistent.differs for change in changes)
+    return DomainPlan(found, tuple(changes), tuple(_warnings(found, findings, edited)), after if edited else None)
+
+
+def _edited(document: Document, wanted: Mapping[str, Wished], places: Mapping[str, Place]) -> Document:
+    after = document.copy()
+    # In the order of the aspects, not of the wishes: the definition must not depend on that.
+    for knob, place in places.items():
+        if knob in wanted and place.read(after) != wanted[knob].value:
+            place.write(after, wanted[knob].value)
+    return after
+
+
+def _not_for_transient(
+    found: Found, wished: Mapping[str, Wished], places: Mapping[str, Place]
+) -> Iterator[tuple[str, str]]:
+    if found.persistent is not None:
+        return
+    for knob, wish in wished.items():
+        place = places.get(knob)
+        if place is not None and place.read(found.document) != wish.value:
+            obstacle = _TRANSIENT if place.live is None else found.live_obstacles.get(place.live.name)
+            if obstacle is not None:
+                yield knob, obstacle
+
+
+@dataclass(frozen=True)
+class _Views:
+    """The values of a domain's knobs, in each of its definitions."""
+
+    found: Found
+    host: HostFacts
+    after: Mapping[str, Value]
+    persistent: Mapping[str, Value] | None
+    live: Mapping[str, Value] | None
+    live_places: Mapping[str, Place]
+
+    @classmethod
+    def of(cls, found: Found, after: Document, host: HostFacts) -> _Views:
+        return cls(
+            found,
+            host,
+            registry.read(after),
+            None if found.persistent is None else registry.read(found.persistent),
+            None if found.live is None else registry.read(found.live),
+            {} if found.live is None else registry.places(found.live),
+        )
+
+    def refusal(self, knob: str, wish: Wished, reason: str) -> Change:
+        persistent, live = (None if view is None else view.get(knob) for view in (self.persistent, self.live))
+        return Change(
+            knob,
+            wish.value,
+            "refused",
+            reason,
+            None if persistent is None else Pair(persistent, persistent),
+            None if live is None else Pair(live, live),
+        )
+
+    def change(self, knob: str, wish: Wished) -> Change:
+        value = self.after[knob]
+        persistent = None if self.persistent is None else Pair(self.persistent[knob], value)
+        edited = persistent is not None and persistent.differs
+        if self.live is None:
+            return Change(knob, wish.value, "applied" if edited else "already", wish.reason, persistent, None)
+        place = self.live_places.get(knob)
+        if place is None:
+            return Change(knob, wish.value, "pending_restart", _NOT_LIVE, persistent, None)
+        before = self.live[knob]
+        wanted = place.effective(value, self.host.online)
+        if place.effective(before, self.host.online) == wanted:
+            status: Status = "applied" if edited else "already"
+            return Change(knob, wish.value, status, wish.reason, persistent, Pair(before, before))
+        obstacle = _NEXT_START if place.live is None else self.found.live_obstacles.get(place.live.name)
+        if place.live is None or obstacle is not None:
+            reason = "; ".join(filter(None, (wish.reason, obstacle)))
+            return Change(knob, wish.value, "pending_restart", reason, persistent, Pair(before, before))
+        undo = place.effective(before, self.host.online)
+        live = Pair(before, value)
+        return Change(knob, wish.value, "applied_live", wish.reason, persistent, live, place.live, wanted, undo)
+
+
+def _warnings(found: Found, findings: Sequence[Finding], edited: bool) -> Iterator[str]:
+    for finding in findings:
+        if finding.level == "warn":
+            yield f"{found.name}: {finding.knob}: {finding.text}"
+    if found.managed_save and edited:
+        yield f"{found.name}: {_SAVED}"

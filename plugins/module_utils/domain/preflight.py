@@ -1,0 +1,209 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What libvirt would accept and cannot start, and what works but hurts; found before anything is written.
+
+Pure: from the definition as it would become, and facts of the host.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ..common.cpuset import CpuSet
+from ..common.size import format_size
+from ..host.model import HostFacts
+from . import registry
+from .aspects.cputune import iothread_ids
+from .aspects.disks import bus_of, source_of, targets
+from .aspects.memory_backing import memory_of
+from .document import Document
+from .model import Finding, Level, Value
+from .places import DEFAULT, NONE
+
+_DIRECT = ("none", "directsync")
+
+
+@dataclass(frozen=True)
+class _Case:
+    before: Document
+    after: Document
+    wished: frozenset[str]
+    running: bool
+    host: HostFacts
+    values: Mapping[str, Value]
+    """Of the definition as it would become."""
+
+    def find(self, level: Level, knobs: str | Iterable[str], text: str) -> Iterator[Finding]:
+        """A finding about the first of the knobs that was wished; none where the user named none of them."""
+        names = [knobs] if isinstance(knobs, str) else knobs
+        yield from [Finding(level, knob, text) for knob in names if knob in self.wished][:1]
+
+
+def preflight(
+    before: Document, after: Document, wished: Iterable[str], running: bool, host: HostFacts
+) -> list[Finding]:
+    """What is to be said of the wished knobs. Of what nobody asked to change nothing is said."""
+    case = _Case(before, after, frozenset(wished), running, host, registry.read(after))
+    return [finding for check in _CHECKS for finding in check(case)]
+
+
+def _pins(case: _Case) -> Iterator[Finding]:
+    for knob in sorted(case.wished):
+        value = case.values[knob]
+        if not knob.startswith("cputune.") or not isinstance(value, CpuSet):
+            continue
+        missing = value - case.host.online
+        if missing:
+            yield Finding(
+                "refuse",
+                knob,
+                f"the host has no CPU {missing}, or it is offline: online are {case.host.online}",
+            )
+        isolated = value & case.host.isolated
+        if len(isolated.cpus) > 1:
+            yield Finding(
+                "warn",
+                knob,
+                f"the CPUs {isolated} are isolated: the scheduler does not spread threads over them, and all that have "
+                "this mask run on the first one; pin one to one",
+            )
+
+
+def _hugepages(case: _Case) -> Iterator[Finding]:
+    knob = "memory_backing.hugepages"
+    size = case.values[knob]
+    if not isinstance(size, int) or knob not in case.wished:
+        return
+    nodes = {number: node.pages[size] for number, node in case.host.nodes.items() if size in node.pages}
+    if not nodes:
+        known = sorted({page for node in case.host.nodes.values() for page in node.pages})
+        sizes = ", ".join(map(format_size, known)) or "none"
+        yield Finding("refuse", knob, f"the host has no pages of {format_size(size)}; it has {sizes}")
+        return
+    if case.running and registry.read(case.before)[knob] == size:
+        # It has taken its pages already, and gives them back before it starts again.
+        return
+    bound = _bound_nodes(case.after)
+    usable = {number: pages for number, pages in nodes.items() if bound is None or number in bound.cpus}
+    free = sum(pages.total if pages.free is None else pages.free for pages in usable.values())
+    needed = -(-memory_of(case.after) // size)
+    if free < needed:
+        where = "the host" if bound is None else f"the NUMA nodes {bound}, which the domain is bound to,"
+        yield Finding(
+            "refuse",
+            knob,
+            f"the domain needs {needed} pages of {format_size(size)}, and {where} has {free} that are free: "
+            "provide more of them, or take guests away",
+        )
+
+
+def _bound_nodes(document: Document) -> CpuSet | None:
+    nodes = document.attribute("nodeset", "numatune", "memory")
+    mode = document.attribute("mode", "numatune", "memory")
+    return CpuSet.parse(nodes, "nodeset") if nodes is not None and mode in (None, "strict", "restrictive") else None
+
+
+def _memory_limits(case: _Case) -> Iterator[Finding]:
+    limit, memory = case.values["memory_backing.hard_limit"], memory_of(case.after)
+    locked = case.values["memory_backing.locked"]
+    if isinstance(limit, int) and limit < memory:
+        yield from case.find(
+            "refuse",
+            "memory_backing.hard_limit",
+            f"{format_size(limit)} is less than the guest's memory of {format_size(memory)}: the kernel would kill "
+            "QEMU; hard_limit: auto leaves room for QEMU as well",
+        )
+    if not locked:
+        return
+    most = case.host.memlock
+    if most is not None and (not isinstance(limit, int) or limit > most):
+        yield from case.find(
+            "refuse",
+            ("memory_backing.locked", "memory_backing.hard_limit"),
+            f"libvirtd cannot let QEMU lock that much: its own limit is {format_size(most)}, and it has not the right "
+            "to lift it (CAP_SYS_RESOURCE), as in most containers",
+        )
+    if limit == NONE:
+        yield from case.find(
+            "warn",
+            "memory_backing.locked",
+            "locked memory without hard_limit may grow without a limit, at the expense of the host; set hard_limit",
+        )
+    if case.values["balloon.model"] != NONE:
+        yield from case.find(
+            "warn",
+            ("memory_backing.locked", "balloon.model"),
+            "a balloon cannot give locked memory back to the host; balloon: {model: none} takes it out",
+        )
+
+
+def _balloon(case: _Case) -> Iterator[Finding]:
+    if case.values["balloon.model"] != NONE:
+        return
+    for name in ("autodeflate", "free_page_reporting", "stats_period"):
+        if case.values[f"balloon.{name}"] not in (DEFAULT, NONE):
+            yield from case.find("refuse", f"balloon.{name}", "the domain has no balloon; it needs model: virtio")
+
+
+def _disks(case: _Case) -> Iterator[Finding]:
+    for target, disk in targets(case.after).items():
+        values = {name: case.values[f"disks.{target}.{name}"] for name in ("cache", "io", "discard", "detect_zeroes")}
+        cache_knob = f"disks.{target}.cache"
+        yield from _direct(case, target, source_of(disk), values)
+        if values["cache"] == "unsafe":
+            text = "QEMU ignores the guest's flushes: a crash of the host leaves the disk corrupt"
+            yield from case.find("warn", cache_knob, text)
+        elif values["cache"] not in (*_DIRECT, DEFAULT):
+            text = f"with cache {values['cache']} libvirt refuses live migration as unsafe, unless the storage is "
+            yield from case.find("warn", cache_knob, f"{text}known to be coherent")
+        if values["detect_zeroes"] == "unmap" and values["discard"] != "unmap":
+            text = "detect_zeroes: unmap does no more than on unless discard is unmap as well"
+            yield from case.find("warn", (f"disks.{target}.detect_zeroes", f"disks.{target}.discard"), text)
+        yield from _virtio_only(case, bus_of(disk), target)
+
+
+def _direct(case: _Case, target: str, source: str | None, values: Mapping[str, Value]) -> Iterator[Finding]:
+    cache_knob, io_knob = f"disks.{target}.cache", f"disks.{target}.io"
+    if values["io"] == "native" and values["cache"] not in _DIRECT:
+        yield from case.find(
+            "refuse",
+            (io_knob, cache_knob),
+            f"io native needs O_DIRECT: cache none or directsync, and not {values['cache']}",
+        )
+    if values["cache"] in _DIRECT and source is not None and case.host.direct_io.get(source) is False:
+        yield from case.find(
+            "refuse",
+            (cache_knob, io_knob),
+            f"{source} cannot be opened with O_DIRECT, which cache {values['cache']} needs: move it to another file "
+            "system, or choose writeback",
+        )
+
+
+def _virtio_only(case: _Case, bus: str | None, target: str) -> Iterator[Finding]:
+    for name in ("iothread", "queues"):
+        knob = f"disks.{target}.{name}"
+        value = case.values[knob]
+        if not isinstance(value, int):
+            continue
+        if bus != "virtio":
+            yield from case.find("refuse", knob, f"only disks of the bus virtio have that, and this one is of {bus}")
+        elif name == "iothread" and value not in iothread_ids(case.after):
+            ids = ", ".join(map(str, iothread_ids(case.after))) or "none"
+            yield from case.find("refuse", knob, f"there is no iothread {value}: the domain has {ids}")
+
+
+def _sharing(case: _Case) -> Iterator[Finding]:
+    if case.values["memory_backing.nosharepages"] is False:
+        return
+    if case.values["memory_backing.hugepages"] != NONE:
+        yield from case.find(
+            "warn",
+            "memory_backing.nosharepages",
+            "the host merges no huge pages anyway, so that nosharepages is without effect",
+        )
+
+
+_CHECKS: t.Final = (_pins, _hugepages, _memory_limits, _balloon, _disks, _sharing)

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carrying plans out: definitions and live calls as one transaction."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+from collections.abc import Callable, Sequence
+
+from ..common.errors import GoldsmithError
+from ..domain import registry
+from ..domain.model import DomainPlan, shown
+from ..libvirt import live
+from ..libvirt.domains import define, redefine
+from .domain_read import Known, read_domain
+
+
+class Transaction:
+    """What was done, and how to take it back."""
+
+    def __init__(self) -> None:
+        self._undo: list[tuple[str, Callable[[], None]]] = []
+
+    def done(self, domain: str, undo: Callable[[], None]) -> None:
+        self._undo.append((domain, undo))
+
+    def roll_back(self) -> list[str]:
+        """Take all back, the last first. Returns what could not be taken back, as sentences without a full stop."""
+        failures = []
+        while self._undo:
+            domain, undo = self._undo.pop()
+            try:
+                undo()
+            except GoldsmithError as error:
+                failures.append(f"{domain}: {error.cause}")
+        return failures
+
+
+def commit(connection: t.Any, work: Sequence[tuple[Known, DomainPlan]], *, atomic: bool) -> dict[str, GoldsmithError]:
+    """Make the changes of every plan, and see that they are there.
+
+    A domain that fails is put back as it was; with ``atomic`` so is every domain before it, and the error is raised.
+    Returns the errors of the domains that failed, by name, which the others have survived.
+    """
+    failed: dict[str, GoldsmithError] = {}
+    transaction = Transaction()
+    for known, plan in work:
+        if not atomic:
+            transaction = Transaction()
+        try:
+            _carry_out(connection, known, plan, transaction)
+        except BaseException as error:
+            left = transaction.roll_back()
+            if not isinstance(error, GoldsmithError):
+                raise
+            told = _told(error, atomic, left)
+            if atomic:
+                raise told from error
+            failed[known.found.name] = told
+    return failed
+
+
+def _carry_out(connection: t.Any, known: Known, plan: DomainPlan, transaction: Transaction) -> None:
+    name, before = known.found.name, known.definitions.persistent
+    if plan.document is not None and before is not None:
+        redefine(connection, known.listed, before, plan.document.text())
+        transaction.done(name, lambda: define(connection, name, before))
+    for change in plan.changes:
+        if change.call is not None:
+            asked, handle = change.call, known.listed.handle
+            live.call(asked.name, handle, asked.index, change.live_value)
+            transaction.done(name, functools.partial(live.call, asked.name, handle, asked.index, change.undo_value))
+    _read_back(read_domain(known.listed, secrets=True), plan)
+
+
+def _read_back(known: Known, plan: DomainPlan) -> None:
+    """Raise GoldsmithError for a change that libvirt took and did not make."""
+    found = known.found
+    for document, view in ((found.persistent, "persistent"), (found.live, "live")):
+        if document is None:
+            continue
+        places = registry.places(document)
+        for change in plan.changes:
+            pair = getattr(change, view)
+            # Of the running domain only what was called for: its guest may change things as well.
+            if pair is None or not (change.changed if view == "persistent" else change.call is not None):
+                continue
+            place = places.get(change.knob)
+            value = None if place is None else place.read(document)
+            expected = {pair.after, change.live_value} if view == "live" else {pair.after}
+            if value not in expected:
+                raise GoldsmithError(
+                    f"libvirt took {change.knob} = {shown(pair.after)} of {found.name} without an error, and has now "
+                    f"{shown(value)} ({view})",
+                    "This libvirt may be too old for it, or somebody else has changed it in this moment",
+                )
+
+
+def _told(error: GoldsmithError, atomic: bool, left: Sequence[str]) -> GoldsmithError:
+    """The error, and what became of the domains."""
+    if left:
+        fate = f"Not all could be taken back: {'; '.join(left)}; the definitions as they were are in backup_dir"
+    else:
+        fate = "All domains are as they were before" if atomic else "The domain is as it was before"
+    return GoldsmithError(error.cause, ". ".join(filter(None, (error.way_out, fate))), **error.details)

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading domains and their host, for the modules that tune and audit them."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..common.errors import BadRequestError
+from ..domain import registry
+from ..domain.aspects.disks import source_of, targets
+from ..domain.document import Document
+from ..domain.model import Found
+from ..domain.wishes import is_meant, refuse_unknown
+from ..host.facts import from_capabilities, from_sysfs
+from ..host.model import HostFacts
+from ..libvirt import live
+from ..libvirt.bindings import in_our_words
+from ..libvirt.connection import is_local
+from ..libvirt.domains import Definitions, Listed, list_domains, read_definitions
+
+DEFAULT_URI = "qemu:///system"
+_HYPERVISORS = ("qemu", "kvm", "hvf", "test")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A domain as libvirt has it, and as it was understood."""
+
+    listed: Listed
+    definitions: Definitions
+    found: Found
+
+
+def read_domains(connection: t.Any, selectors: Sequence[str], *, allow_empty: bool, secrets: bool) -> dict[str, Known]:
+    """The domains that the selectors mean, by name. Raises BadRequestError for one that means none."""
+    listed = list_domains(connection)
+    refuse_unknown(selectors, {name: domain.uuid for name, domain in listed.items()}, allow_empty)
+    return {
+        name: read_domain(domain, secrets=secrets)
+        for name, domain in listed.items()
+        if is_meant(selectors, name, domain.uuid)
+    }
+
+
+def read_domain(domain: Listed, *, secrets: bool) -> Known:
+    definitions = read_definitions(domain, secrets=secrets)
+    persistent = None if definitions.persistent is None else Document.parse(definitions.persistent)
+    running = None if definitions.live is None else Document.parse(definitions.live)
+    obstacles = _obstacles(domain, running)
+    found = Found(domain.name, domain.uuid, definitions.state, persistent, running, domain.managed_save, obstacles)
+    hypervisor = found.document.root.get("type")
+    if hypervisor not in _HYPERVISORS:
+        raise BadRequestError(
+            f"the domain {domain.name} is of the type {hypervisor}, and these are settings of QEMU's guests",
+            "Leave it out of domains",
+        )
+    return Known(domain, definitions, found)
+
+
+def _obstacles(domain: Listed, running: Document | None) -> dict[str, str]:
+    if running is None:
+        return {}
+    names = {place.live.name for place in registry.places(running).values() if place.live is not None}
+    told = {name: live.obstacle(name, domain.handle) for name in names}
+    return {name: reason for name, reason in told.items() if reason is not None}
+
+
+def read_host(connection: t.Any, uri: str, documents: Iterable[Document]) -> HostFacts:
+    """Facts of the host that the domains run on."""
+    if is_local(uri):
+        return from_sysfs(sorted({path for document in documents for path in _files(document)}))
+    with in_our_words("the hypervisor's capabilities cannot be read"):
+        capabilities = connection.getCapabilities()
+    return from_capabilities(
+        capabilities,
+        f"{uri} is not this host: what it could not start was looked for in libvirt's capabilities alone, which do not "
+        "tell of free pages, file systems, limits and isolated CPUs",
+    )
+
+
+def _files(document: Document) -> list[str]:
+    sources = (source_of(disk) for disk in targets(document).values())
+    return [source for source in sources if source is not None and source.startswith("/")]
+
+
+def host_options() -> Mapping[str, t.Any]:
+    """The options that every module for domains has."""
+    return {"uri": {"type": "str", "default": DEFAULT_URI}}

@@ -1,0 +1,116 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Facts of a hypervisor: from /sys and /proc where it is this machine, else from libvirt's capabilities."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import glob
+import os
+import re
+from collections.abc import Iterable
+from xml.etree import ElementTree
+
+from ..common.cpuset import CpuSet
+from .model import HostFacts, Node, Pages
+
+_CPUS = "sys/devices/system/cpu"
+_NODES = "sys/devices/system/node"
+_DAEMONS = ("run/libvirtd.pid", "run/virtqemud.pid", "run/libvirt/libvirtd.pid", "run/libvirt/virtqemud.pid")
+_CAP_SYS_RESOURCE = 1 << 24
+_NOTHING = CpuSet(frozenset())
+
+
+def from_sysfs(disks: Iterable[str], root: str = "/") -> HostFacts:
+    """Facts of this machine.
+
+    :arg disks: paths of disks that are to be opened without the page cache.
+    :arg root: where its file system begins.
+    """
+    online = _cpu_list(os.path.join(root, _CPUS, "online"))
+    nodes = {
+        int(re.sub(r"\D", "", os.path.basename(path))): Node(
+            _cpu_list(os.path.join(path, "cpulist")), _pages(os.path.join(path, "hugepages"))
+        )
+        for path in glob.glob(os.path.join(root, _NODES, "node[0-9]*"))
+    }
+    return HostFacts(
+        online=online,
+        # A kernel without NUMA has no such directories.
+        nodes=nodes or {0: Node(online, _pages(os.path.join(root, "sys/kernel/mm/hugepages")))},
+        isolated=_cpu_list(os.path.join(root, _CPUS, "isolated")),
+        memlock=_memlock(root),
+        direct_io={path: able for path in disks for able in [opens_directly(path)] if able is not None},
+    )
+
+
+def from_capabilities(xml: str, reason: str) -> HostFacts:
+    """Facts that libvirt tells of a host, all of whose CPUs it takes for online.
+
+    :arg reason: why no more is known; a sentence without a full stop.
+    """
+    nodes = {}
+    for cell in ElementTree.fromstring(xml).iterfind("host/topology/cells/cell"):
+        cpus = CpuSet.of(int(cpu.get("id", "0")) for cpu in cell.iterfind("cpus/cpu"))
+        pages = {
+            int(page.get("size", "0")) * 1024: Pages(int(page.text or "0"), None) for page in cell.iterfind("pages")
+        }
+        smallest = min(pages, default=0)
+        nodes[int(cell.get("id", "0"))] = Node(cpus, {size: found for size, found in pages.items() if size != smallest})
+    online = CpuSet.of(cpu for node in nodes.values() for cpu in node.cpus.cpus)
+    return HostFacts(online=online, nodes=nodes, restricted=reason)
+
+
+def opens_directly(path: str) -> bool | None:
+    """Whether a file or block device can be opened with O_DIRECT; None where that cannot be tried."""
+    descriptor = None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECT | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return False if error.errno == errno.EINVAL else None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+    return True
+
+
+def _cpu_list(path: str) -> CpuSet:
+    try:
+        with open(path, encoding="ascii") as file:
+            return CpuSet.parse_kernel(file.read())
+    except OSError:
+        return _NOTHING
+
+
+def _pages(directory: str) -> dict[int, Pages]:
+    found = {}
+    for path in glob.glob(os.path.join(directory, "hugepages-*kB")):
+        size = int(re.sub(r"\D", "", os.path.basename(path))) * 1024
+        with contextlib.suppress(OSError):
+            found[size] = Pages(_number(path, "nr_hugepages"), _number(path, "free_hugepages"))
+    return found
+
+
+def _number(directory: str, name: str) -> int:
+    with open(os.path.join(directory, name), encoding="ascii") as file:
+        return int(file.read())
+
+
+def _memlock(root: str) -> int | None:
+    """What libvirtd cannot go beyond: without CAP_SYS_RESOURCE it can lift no limit of QEMU's above its own."""
+    for name in _DAEMONS:
+        try:
+            with open(os.path.join(root, name), encoding="ascii") as file:
+                process = os.path.join(root, "proc", str(int(file.read())))
+            with open(os.path.join(process, "status"), encoding="ascii", errors="replace") as file:
+                capabilities = re.search(r"^CapEff:\s*([0-9a-f]+)", file.read(), re.MULTILINE)
+            with open(os.path.join(process, "limits"), encoding="ascii") as file:
+                limit = re.search(r"^Max locked memory\s+\S+\s+(\d+)", file.read(), re.MULTILINE)
+        except (OSError, ValueError):
+            continue
+        if capabilities is not None and int(capabilities[1], 16) & _CAP_SYS_RESOURCE:
+            return None
+        return None if limit is None else int(limit[1])
+    return None

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of a hypervisor before anything is changed on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..common.cpuset import CpuSet
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Memory pages of one size on one NUMA node."""
+
+    total: int
+    free: int | None
+    """None where only libvirt was asked, whose capabilities do not tell it."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A NUMA node of the host."""
+
+    cpus: CpuSet
+    pages: Mapping[int, Pages]
+    """Huge pages by size in bytes."""
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    online: CpuSet
+    nodes: Mapping[int, Node]
+    isolated: CpuSet = field(default_factory=lambda: CpuSet(frozenset()))
+    """CPUs that the scheduler leaves alone (isolcpus)."""
+    memlock: int | None = None
+    """Bytes that libvirtd can let a domain lock; None where it can lift the limit, or where it is not known."""
+    direct_io: Mapping[str, bool] = field(default_factory=dict)
+    """By path of a disk: whether it can be opened with O_DIRECT. What could not be tried is missing."""
+    restricted: str = ""
+    """Why all of this comes from libvirt's capabilities alone: a sentence without a full stop."""
