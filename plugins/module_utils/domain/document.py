@@ -58,10 +58,10 @@ class Document:
             root = etree.fromstring(xml.encode("utf-8"), parser)
         except etree.XMLSyntaxError as error:
             raise BadRequestError(
-                f"the definition of a domain is no XML: {error.msg}", "Look at it with virsh dumpxml, and repair it"
+                f"the definition of a domain is no XML: {error}", "Look at it with virsh dumpxml, and repair it"
             ) from error
         if root.tag != "domain":
-            raise BadRequestError(f"the definition of a domain is XML of <{root.tag}>", "Look at it with virsh dumpxml")
+            raise BadRequestError(f"the definition of a domain is XML of {root.tag!r}", "Look at it with virsh dumpxml")
         return cls(root)
 
     def copy(self) -> Document:

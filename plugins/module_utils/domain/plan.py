@@ -105,7 +105,8 @@ class _Views:
             wish.value,
             "refused",
             reason,
-            None if persistent is None else Pair(persistent, persistent),
+            # Another knob may have taken it along, as that of the balloon's model does.
+            None if persistent is None else Pair(persistent, self.after[knob]),
             None if live is None else Pair(live, live),
         )
 

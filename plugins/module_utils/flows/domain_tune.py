@@ -29,18 +29,20 @@ def tune_argument_spec() -> dict[str, t.Any]:
     """The options of ``domain_tune``."""
     return {
         **host_options(),
-        "wishes": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "options": {"domains": {"type": "list", "elements": "str", "required": True}, **wish_spec()},
-        },
+        "wishes": wishes_option(required=True),
         "on_refused": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
         "atomic": {"type": "bool", "default": True},
         "allow_empty": {"type": "bool", "default": False},
         "backup_dir": {"type": "path", "default": DEFAULT_BACKUPS},
         "backup_keep": {"type": "int", "default": 10},
     }
+
+
+def wishes_option(*, required: bool) -> dict[str, t.Any]:
+    """The option ``wishes``, of this module and of the audit."""
+    domains = {"type": "list", "elements": "str", "required": True}
+    options = {"domains": domains, **wish_spec()}
+    return {"type": "list", "elements": "dict", "required": required, "options": options}
 
 
 def tune_domains(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +13,6 @@ from dataclasses import dataclass
 from ..common.cpuset import CpuSet
 
 _POLICIES = {0: "other", 1: "fifo", 2: "rr", 3: "batch", 5: "idle", 6: "deadline"}
-_O_DIRECT = 0o40000
-_O_DSYNC = 0o10000
 _KIB = 1024
 
 
@@ -78,8 +77,8 @@ def open_flags(fdinfo: str) -> list[str]:
     """Which of the flags that tell of caching a descriptor was opened with, of ``/proc/PID/fdinfo/FD``."""
     match = re.search(r"^flags:\s*([0-7]+)", fdinfo, re.MULTILINE)
     flags = int(match[1], 8) if match else 0
-    known = (("O_DIRECT", _O_DIRECT), ("O_DSYNC", _O_DSYNC))
-    return [name for name, bit in known if flags & bit]
+    # Their numbers are another on each architecture.
+    return [name for name, bit in (("O_DIRECT", os.O_DIRECT), ("O_DSYNC", os.O_DSYNC)) if flags & bit]
 
 
 def arguments(cmdline: bytes) -> tuple[str, ...]:

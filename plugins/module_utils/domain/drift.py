@@ -1,0 +1,158 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a domain's wishes, definitions and the kernel disagree, each with a name and its reason."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..common.cpuset import CpuSet
+from ..host.model import HostFacts
+from . import registry
+from .kernel import KernelView, agrees
+from .model import Found, Value, Wished, shown
+from .places import Place
+from .preflight import preflight
+
+UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True)
+class Drift:
+    name: str
+    reason: str
+
+    def result(self) -> dict[str, str]:
+        return {"name": self.name, "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One knob, seen from all sides."""
+
+    knob: str
+    wished: Value | None
+    persistent: Value | None
+    live: Value | None
+    kernel: Value | None
+    kernel_reason: str | None
+    drift: tuple[Drift, ...]
+
+    def result(self) -> dict[str, t.Any]:
+        return {
+            "knob": self.knob,
+            "wished": shown(self.wished),
+            "persistent": shown(self.persistent),
+            "live": shown(self.live),
+            "kernel": UNAVAILABLE if self.kernel_reason is not None else shown(self.kernel),
+            "kernel_reason": self.kernel_reason,
+            "drift": [drift.result() for drift in self.drift],
+        }
+
+
+def audit(found: Found, wished: Mapping[str, Wished], kernel: KernelView, host: HostFacts) -> list[Row]:
+    """Every knob that the domain has, or that is wished of it."""
+    persistent = {} if found.persistent is None else registry.read(found.persistent)
+    live = {} if found.live is None else registry.read(found.live)
+    places = {**registry.places(found.document), **({} if found.live is None else registry.places(found.live))}
+    in_itself = _in_itself(found, host)
+    rows = []
+    for knob in dict.fromkeys([*persistent, *live, *wished]):
+        wish = wished.get(knob)
+        sides = _Sides(
+            knob,
+            None if wish is None else wish.value,
+            persistent.get(knob),
+            live.get(knob),
+            places.get(knob),
+            found,
+            kernel,
+            host,
+        )
+        rows.append(
+            Row(
+                knob,
+                sides.wished,
+                sides.persistent,
+                sides.live,
+                kernel.values.get(knob),
+                kernel.unavailable.get(knob),
+                (*sides.drift(), *in_itself.get(knob, ())),
+            )
+        )
+    return rows
+
+
+@dataclass(frozen=True)
+class _Sides:
+    knob: str
+    wished: Value | None
+    persistent: Value | None
+    live: Value | None
+    place: Place | None
+    found: Found
+    kernel: KernelView
+    host: HostFacts
+
+    def drift(self) -> Iterator[Drift]:
+        if self.place is None:
+            yield Drift("not_as_wished", registry.aspect_of(self.knob).absent(self.knob, self.found.document))
+            return
+        defined = self.live if self.found.persistent is None else self.persistent
+        if self.wished is not None and self.wished != defined:
+            yield Drift("not_as_wished", f"the definition has {shown(defined)}; domain_tune changes it")
+        yield from self._of_definitions(self.place)
+        yield from self._of_kernel(self.place)
+
+    def _of_definitions(self, place: Place) -> Iterator[Drift]:
+        if self.found.live is None or self.found.persistent is None:
+            return
+        if self.persistent is None or self.live is None:
+            where = "the definition" if self.live is None else "the running domain"
+            yield Drift("pending_restart", f"only {where} has it, until the domain is shut off and started again")
+        elif self._effective(place, self.persistent) != self._effective(place, self.live):
+            if place.live is None:
+                text = f"the domain gets {shown(self.persistent)} when it is shut off and started again"
+                yield Drift("pending_restart", text)
+            else:
+                text = f"the domain has {shown(self.live)} while it runs, and {shown(self.persistent)} from its next "
+                yield Drift("live_differs", f"{text}start on: one of both was changed alone")
+
+    def _of_kernel(self, place: Place) -> Iterator[Drift]:
+        kernel = self.kernel.values.get(self.knob)
+        if kernel is None or self.live is None:
+            return
+        live = self._effective(place, self.live)
+        if isinstance(kernel, CpuSet):
+            allowed = self.kernel.allowed.get(self.knob)
+            if kernel != live:
+                yield Drift(
+                    "affinity_reset",
+                    f"libvirt has {shown(live)}, and the kernel lets the thread run on {kernel}: something else has "
+                    "moved it, such as systemd's daemon-reload, tuned, numad, irqbalance or taskset",
+                )
+            elif allowed is not None and not kernel.cpus <= allowed.cpus:
+                text = f"the thread's cgroup allows the CPUs {allowed} only"
+                yield Drift("cgroup_limits", text)
+        elif not agrees(self.knob, live, kernel):
+            yield Drift("kernel_differs", f"the definition says {shown(live)}, and QEMU runs with {shown(kernel)}")
+        file = self.kernel.undirect.get(self.knob)
+        if file is not None:
+            yield Drift("kernel_differs", f"{file} is not open with O_DIRECT, although QEMU was told to")
+
+    def _effective(self, place: Place, value: Value) -> Value:
+        return place.effective(value, self.host.online)
+
+
+def _in_itself(found: Found, host: HostFacts) -> dict[str, list[Drift]]:
+    """What is wrong with the definition as it is, whatever was wished."""
+    document = found.document
+    findings = preflight(document, document, registry.places(document), found.live is not None, host)
+    told: dict[str, list[Drift]] = {}
+    for finding in findings:
+        name = "cannot_start" if finding.level == "refuse" else "hurts"
+        told.setdefault(finding.knob, []).append(Drift(name, finding.text))
+    return told

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module domain_tuning_info does: wished, persistent, live and kernel side by side."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ..common.host import Host
+from ..domain.drift import Row, audit
+from ..domain.kernel import KernelView, kernel_view, nothing_known
+from ..domain.registry import places
+from ..domain.wishes import wished_knobs
+from ..host.model import HostFacts
+from ..host.processes import Process, find_processes
+from ..libvirt.connection import connected, is_local
+from .domain_read import Known, host_options, read_domains, read_host
+from .domain_tune import wishes_option
+
+_ALL = "*"
+
+
+def info_argument_spec() -> dict[str, t.Any]:
+    """The options of ``domain_tuning_info``."""
+    return {
+        **host_options(),
+        "domains": {"type": "list", "elements": "str", "default": [_ALL]},
+        "wishes": wishes_option(required=False),
+        "only_drift": {"type": "bool", "default": False},
+    }
+
+
+def audit_domains(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[str, t.Any]:
+    """What ``domain_tuning_info`` returns; ``params`` are those of :func:`info_argument_spec`."""
+    uri, wishes = params["uri"], params["wishes"] or []
+    with connected(uri, readonly=True) as connection:
+        allow_empty = params["domains"] == [_ALL]
+        domains = read_domains(connection, params["domains"], allow_empty=allow_empty, secrets=False)
+        facts = read_host(connection, uri, (known.found.document for known in domains.values()))
+    if facts.restricted:
+        host.warn(facts.restricted)
+    running = [known.found.uuid for known in domains.values() if known.found.live is not None]
+    processes = find_processes(running) if is_local(uri) else {}
+    audited = {
+        name: _audited(known, wishes, processes.get(known.found.uuid), facts, params["only_drift"])
+        for name, known in domains.items()
+    }
+    return {"changed": False, "domains": audited}
+
+
+def _audited(
+    known: Known, wishes: Sequence[Mapping[str, t.Any]], process: Process | None, facts: HostFacts, only_drift: bool
+) -> dict[str, t.Any]:
+    found = known.found
+    wished = wished_knobs(wishes, found.name, found.uuid, found.document)
+    rows = audit(found, wished, _kernel(known, process, facts), facts)
+    return {
+        "uuid": found.uuid,
+        "state": found.state,
+        "persistent": found.persistent is not None,
+        "restart_required": any(drift.name == "pending_restart" for row in rows for drift in row.drift),
+        "drift": [f"{row.knob}: {drift.name}: {drift.reason}" for row in rows for drift in row.drift],
+        "knobs": [row.result() for row in rows if _is_told(row, only_drift)],
+        "process": None if process is None else _process_result(process),
+    }
+
+
+def _kernel(known: Known, process: Process | None, facts: HostFacts) -> KernelView:
+    live = known.found.live
+    if live is None:
+        return KernelView()
+    if process is not None:
+        return kernel_view(process, live)
+    reason = "the domain does not run on this host" if facts.restricted else "QEMU's process was not found in /proc"
+    return nothing_known(places(live), reason)
+
+
+def _is_told(row: Row, only_drift: bool) -> bool:
+    return bool(row.drift) or not only_drift
+
+
+def _process_result(process: Process) -> dict[str, t.Any]:
+    memory = process.places
+    return {
+        "pid": process.pid,
+        "command_line": list(process.arguments),
+        "threads": [
+            {
+                "tid": thread.tid,
+                "name": thread.name,
+                "affinity": str(thread.affinity),
+                "policy": thread.scheduling.policy,
+                "priority": thread.scheduling.priority,
+                "cgroup_cpus": None if thread.cgroup_cpus is None else str(thread.cgroup_cpus),
+            }
+            for thread in process.threads
+        ],
+        "locked": process.locked,
+        "memory_by_node": None if memory is None else {str(key): memory.by_node[key] for key in sorted(memory.by_node)},
+        "memory_by_page_size": None
+        if memory is None
+        else {str(key): memory.by_page_size[key] for key in sorted(memory.by_page_size)},
+        "files": None if process.files is None else {path: list(flags) for path, flags in process.files.items()},
+    }

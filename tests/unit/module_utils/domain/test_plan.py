@@ -1,0 +1,144 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules of planning and of the preflight that the golden files do not show."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.cpuset import CpuSet
+from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.plan import plan_domain
+from ansible_collections.goldsmith.kvm.plugins.module_utils.host.model import Node, Pages
+
+from .sample import MIB, found, host, plan, reason, statuses, wishes, xml
+
+BOUND = '<numatune><memory mode="strict" nodeset="1"/></numatune><os>'
+NATIVE = "disks: [{match: {target: vda}, cache: none, io: native}]"
+
+
+def test_what_is_refused_lets_what_needs_it_be_refused_as_well() -> None:
+    planned = plan(NATIVE, direct_io={"/var/lib/libvirt/images/db-1.qcow2": False})
+    assert statuses(planned) == {"disks.vda.cache": "refused", "disks.vda.io": "refused"}
+    assert "cannot be opened with O_DIRECT" in reason(planned, "disks.vda.cache")
+    assert "io native needs O_DIRECT" in reason(planned, "disks.vda.io")
+    assert not planned.changed
+
+
+def test_of_a_disk_that_could_not_be_tried_nothing_is_said() -> None:
+    assert not plan(NATIVE).refused
+
+
+def test_native_io_is_not_left_without_direct_cache() -> None:
+    text = xml().replace('type="qcow2"', 'type="qcow2" cache="none" io="native"')
+    assert statuses(plan("disks: [{match: {target: vda}, cache: default}]", text)) == {"disks.vda.cache": "refused"}
+    both = plan("disks: [{match: {target: vda}, cache: default, io: threads}]", text)
+    assert set(statuses(both).values()) == {"applied"}
+
+
+@pytest.mark.parametrize(
+    ("top", "memory", "told"),
+    [
+        ("<os>", 2, ""),
+        ("<os>", 3, "needs 1536 pages of 2 MiB, and the host has 1024"),
+        (BOUND, 2, "needs 1024 pages of 2 MiB, and the NUMA nodes 1, which the domain is bound to, has 512"),
+        (BOUND, 1, ""),
+        (BOUND.replace("strict", "preferred"), 2, ""),
+    ],
+)
+def test_free_pages_where_the_domain_is_bound_to(top: str, memory: int, told: str) -> None:
+    text = xml().replace("<os>", top).replace(">1048576<", f">{memory * 1048576}<")
+    planned = plan("memory_backing: {hugepages: {size: 2M}}", text)
+    assert statuses(planned) == {"memory_backing.hugepages": "refused" if told else "applied"}
+    assert told in reason(planned, "memory_backing.hugepages")
+
+
+def test_a_running_domain_has_taken_its_pages_already() -> None:
+    taken = {0: Node(CpuSet.of(range(8)), {2 * MIB: Pages(512, 0)})}
+    text = xml().replace("<os>", "<memoryBacking><hugepages><page size='2048'/></hugepages></memoryBacking><os>")
+    asked = "memory_backing: {hugepages: {size: 2M}}"
+    assert statuses(plan(asked, text, text, nodes=taken)) == {"memory_backing.hugepages": "already"}
+    assert statuses(plan(asked, text, nodes=taken)) == {"memory_backing.hugepages": "refused"}
+
+
+def test_locked_memory_of_a_daemon_that_may_not_lock() -> None:
+    planned = plan("memory_backing: {locked: true, hard_limit: 4G}", memlock=64 * 1024)
+    assert "CAP_SYS_RESOURCE" in reason(planned, "memory_backing.locked")
+    assert statuses(planned) == {"memory_backing.locked": "refused", "memory_backing.hard_limit": "applied"}
+    assert not plan("memory_backing: {locked: true, hard_limit: 4G}", memlock=8 * 1024**3).refused
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("memory_backing: {locked: true}", ["may grow without a limit", "a balloon cannot give locked memory back"]),
+        ("disks: [{match: {target: vda}, cache: unsafe}]", ["ignores the guest's flushes"]),
+        ("disks: [{match: {target: vda}, cache: writethrough}]", ["refuses live migration as unsafe"]),
+        ("disks: [{match: {target: vda}, cache: none}]", []),
+        ("disks: [{match: {target: vda}, detect_zeroes: unmap}]", ["no more than on unless discard"]),
+        ("memory_backing: {hugepages: {size: 2M}, nosharepages: true}", ["merges no huge pages anyway"]),
+        ("cputune: {vcpupin: [{vcpu: '0', cpuset: 4-5}]}", ["4-5 are isolated", "pin one to one"]),
+        ("cputune: {vcpupin: [{vcpu: '0', cpuset: 3-4}]}", []),
+    ],
+)
+def test_warnings_of_what_works_but_hurts(asked: str, told: list[str]) -> None:
+    planned = plan(asked, isolated=CpuSet.of([4, 5, 6]))
+    assert not planned.refused
+    assert [text in "\n".join(planned.warnings) for text in told] == [True] * len(told)
+    assert len(planned.warnings) == (2 if "locked" in asked else min(len(told), 1))
+
+
+def test_of_what_nobody_asks_for_nothing_is_said() -> None:
+    text = xml().replace('type="qcow2"', 'type="qcow2" cache="unsafe"')
+    assert plan("balloon: {model: none}", text).warnings == ()
+
+
+def test_a_managed_save_image_is_warned_of() -> None:
+    asked = wishes("[{domains: [db-1], balloon: {model: none}}]")
+    planned = plan_domain(found(xml(), managed_save=True), asked, host())
+    assert "managed save image" in planned.warnings[0]
+
+
+def test_what_the_host_cannot_do_live_waits_for_a_restart() -> None:
+    asked = wishes("[{domains: [db-1], memory_backing: {hard_limit: 4G}}]")
+    obstacle = {"set_hard_limit": "cgroup memory controller is not mounted"}
+    running = found(xml(), xml(), live_obstacles=obstacle)
+    planned = plan_domain(running, asked, host())
+    assert statuses(planned) == {"memory_backing.hard_limit": "pending_restart"}
+    assert reason(planned, "memory_backing.hard_limit") == obstacle["set_hard_limit"]
+    transient = plan_domain(found(None, xml(), live_obstacles=obstacle), asked, host())
+    assert statuses(transient) == {"memory_backing.hard_limit": "refused"}
+
+
+def test_unpinned_falls_back_to_the_cpus_of_the_domain() -> None:
+    text = xml().replace('<vcpu placement="static">', '<vcpu placement="static" cpuset="2-5">')
+    pinned = text.replace("<os>", '<cputune><emulatorpin cpuset="2"/></cputune><os>')
+    planned = plan("cputune: {emulatorpin: unpinned}", text, pinned)
+    (change,) = planned.changes
+    assert (change.status, change.live_value, change.undo_value) == (
+        "applied_live",
+        CpuSet.of([2, 3, 4, 5]),
+        CpuSet.of([2]),
+    )
+
+
+def test_a_knob_that_waits_changes_nothing_again() -> None:
+    first = plan("balloon: {model: none}", xml(), xml())
+    assert first.changed and first.restart_required and first.document is not None
+    second = plan("balloon: {model: none}", first.document.text(), xml())
+    assert second.restart_required and not second.changed
+    third = plan("balloon: {model: none}", first.document.text(), first.document.text())
+    assert statuses(third) == {"balloon.model": "already"}
+
+
+def test_a_disk_that_the_running_domain_does_not_have_waits() -> None:
+    without = xml().replace('dev="vdb"', 'dev="vdz"')
+    planned = plan("disks: [{match: {target: vdb}, cache: none}]", xml(), without)
+    assert statuses(planned) == {"disks.vdb.cache": "pending_restart"}
+
+
+def test_iothreads_by_their_numbers() -> None:
+    ids = '<iothreads>3</iothreads><iothreadids><iothread id="2"/><iothread id="7"/></iothreadids>'
+    text = xml().replace("<iothreads>2</iothreads>", ids)
+    planned = plan("cputune: {iothreadpin: [{iothread: all, cpuset: '1'}]}", text)
+    assert list(statuses(planned)) == [f"cputune.iothreadpin.{number}" for number in (1, 2, 7)]

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which domains are meant, which wish counts, and wishes that make no sense."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.document import Document
+from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.model import shown
+from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.wishes import (
+    is_meant,
+    refuse_unknown,
+    wished_knobs,
+)
+
+from .sample import UUID, wishes, xml
+
+DOMAINS = {"db-1": UUID, "web[1]": "6695eb01-f6a4-8304-79aa-97f2502e193f"}
+
+
+def wished(text: str) -> dict[str, object]:
+    found = wished_knobs(wishes(text), "db-1", UUID, Document.parse(xml()))
+    return {knob: shown(wish.value) for knob, wish in found.items()}
+
+
+@pytest.mark.parametrize("selector", ["db-1", "db-*", "d?-[0-9]", "*", UUID, UUID.upper()])
+def test_a_domain_is_meant(selector: str) -> None:
+    assert is_meant(["web-1", selector], "db-1", UUID)
+
+
+@pytest.mark.parametrize("selector", ["db", "DB-1", "db-1 ", "", UUID[:8], "web*", "<db-1>"])
+def test_a_domain_is_not_meant(selector: str) -> None:
+    assert not is_meant([selector], "db-1", UUID)
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name() -> None:
+    assert is_meant(["web[1]"], "web[1]", "")
+
+
+@pytest.mark.parametrize("selector", ["db-2", "</name><x/>", "", "nothing-*"])
+def test_what_fits_no_domain_is_refused(selector: str) -> None:
+    with pytest.raises(BadRequestError, match=r"this hypervisor has: db-1, web\[1\]"):
+        refuse_unknown(["db-1", selector], DOMAINS, allow_empty=False)
+
+
+def test_a_pattern_may_fit_none_if_that_is_allowed_and_a_name_may_not() -> None:
+    refuse_unknown(["web-*"], DOMAINS, allow_empty=True)
+    with pytest.raises(BadRequestError, match="there is no domain 'web-1'"):
+        refuse_unknown(["web-1"], DOMAINS, allow_empty=True)
+
+
+def test_later_wishes_win_knob_by_knob() -> None:
+    assert wished(
+        """
+        - domains: ["*"]
+          cputune: {vcpupin: [{vcpu: all, cpuset: "0"}], emulatorpin: "1"}
+          memory_backing: {locked: true}
+        - domains: [db-1]
+          cputune: {vcpupin: [{vcpu: "1", cpuset: unpinned}]}
+        - domains: [web-1]
+          memory_backing: {locked: false}
+        """
+    ) == {
+        "cputune.vcpupin.0": "0",
+        "cputune.vcpupin.1": "unpinned",
+        "cputune.emulatorpin": "1",
+        "memory_backing.locked": True,
+    }
+
+
+def test_disks_by_what_they_are_matched() -> None:
+    entries = {
+        "{target: sda}": ["sda"],
+        "{bus: virtio}": ["vda", "vdb"],
+        "{all: true}": ["vda", "vdb"],
+        "{source: /dev/vg0/db-1}": ["vdb"],
+        "{bus: scsi}": [],
+        "{bus: virtio, source: /var/lib/libvirt/images/db-1.qcow2}": ["vda"],
+    }
+    for match, disks in entries.items():
+        found = wished(f"[{{domains: [db-1], disks: [{{match: {match}, cache: none}}]}}]")
+        assert list(found) == [f"disks.{disk}.cache" for disk in disks]
+
+
+def test_hard_limit_auto_is_explained() -> None:
+    asked = wishes("[{domains: [db-1], memory_backing: {hard_limit: auto}}]")
+    wish = wished_knobs(asked, "db-1", UUID, Document.parse(xml()))["memory_backing.hard_limit"]
+    assert isinstance(wish.value, int) and wish.value > 2 * 1024**3 and wish.value % 1024**2 == 0
+    assert wish.reason.startswith("auto: 1 GiB of memory")
+
+
+SENSELESS = [
+    ("cputune: {emulatorpin: 3-1}", r"wishes\[0\]\.cputune\.emulatorpin is '3-1', and 3-1 runs backwards"),
+    ("cputune: {emulatorpin: ''}", "is no set of CPUs"),
+    ("cputune: {emulatorpin: default}", "is no set of CPUs"),
+    ("cputune: {vcpupin: [{vcpu: '0', cpuset: 0-99999}]}", r"vcpupin\[0\]\.cpuset .* up to 16383"),
+    ("cputune: {vcpupin: [{vcpu: '-1', cpuset: '0'}]}", r"vcpupin\[0\]\.vcpu is '-1'"),
+    ("cputune: {vcpupin: [{vcpu: '0', cpuset: '0'}, {vcpu: 0-1, cpuset: '1'}]}", "names vCPU 0 twice"),
+    ("cputune: {vcpupin: [], vcpupin_each: [0, 1]}", "mutually exclusive"),
+    ("cputune: {vcpupin_each: [0]}", "names 1 CPUs, and db-1 has 2 vCPUs"),
+    ("cputune: {vcpupin_each: [0, 0]}", "names CPU 0 twice"),
+    ("cputune: {vcpupin_each: [0, -1]}", "is no set of CPUs"),
+    ("cputune: {iothreadpin: [{iothread: all, cpuset: '1'}, {iothread: '2', cpuset: '0'}]}", "iothread 2 twice"),
+    ("memory_backing: {hard_limit: -1G}", "is not a size"),
+    ("memory_backing: {hard_limit: '0'}", "which no host has"),
+    ("memory_backing: {hard_limit: 99999999999G}", "which no host has"),
+    ("memory_backing: {hugepages: {size: huge}}", "is not a size"),
+    ("memory_backing: {hugepages: {}}", "missing required arguments: size"),
+    ("memory_backing: {source: <file/>}", "must be one of"),
+    ("balloon: {stats_period: '-1'}", "whole number from 1 to 86400, or none"),
+    ("disks: [{match: {target: vda}, cache: writefast}]", "must be one of"),
+    ("disks: [{match: {target: vda}}]", "has a match and nothing else"),
+    ("disks: [{match: {}, cache: none}]", "one of the following is required"),
+    ("disks: [{match: {all: false}, cache: none}]", "matches nothing"),
+    ("disks: [{match: {target: vda}, cache: none}, {match: {target: vda}, io: native}]", "one entry for each match"),
+    ("disks: [{match: {target: vda}, iothread: '0'}]", "whole number from 1"),
+    ("disks: [{match: {target: vda}, queues: many}]", "whole number from 1"),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), SENSELESS, ids=[text for text, dummy in SENSELESS])
+def test_what_makes_no_sense(text: str, told: str) -> None:
+    with pytest.raises(BadRequestError, match=told):
+        wished(f"[{{domains: [db-1], {text}}}]")
