@@ -69,6 +69,7 @@ def test(stages: list[str], extra: list[str]) -> int:
     if "image" in groups:
         setup.require_devices()
     setup.make_virtualenv(VENV, "runtime", "test")
+    setup.link_bindings(VENV)
     setup.link_collection()
 
     os.environ[MARKER] = uuid.uuid4().hex

@@ -23,16 +23,26 @@ _IMAGE = (
     # the test image and its mirror
     "apt-utils debian-archive-keyring dosfstools dpkg-dev e2fsprogs fdisk gnupg mmdebstrap mtools"
 )
+_LIBVIRT = "libvirt-clients libvirt-daemon-system python3-libvirt python3-lxml"
 PACKAGES = {
     "lint": "git shellcheck",
-    "unit": "btrfs-progs bzip2 dosfstools e2fsprogs fdisk gnupg gpgv openssh-client procps qemu-utils shellcheck "
-    "xfsprogs xz-utils zstd",
+    "unit": "btrfs-progs bzip2 dosfstools e2fsprogs fdisk gnupg gpgv openssh-client procps python3-libvirt qemu-utils "
+    "shellcheck xfsprogs xz-utils zstd",
     "demo": _IMAGE,
-    "image": f"{_IMAGE} dnsmasq-base fuse3 iproute2 mount nginx-light openssh-server util-linux virt-v2v xfsprogs",
+    "image": f"{_IMAGE} {_LIBVIRT} dnsmasq-base fuse3 iproute2 mount nginx-light openssh-server util-linux virt-v2v "
+    "xfsprogs",
     "bench": "curl nginx-light qemu-utils",
 }
 """System packages by what needs them; the names are the same on Debian 12 and on Ubuntu 24.04."""
-_UNITS = {"nginx-light": ("nginx.service",), "openssh-server": ("ssh.service", "ssh.socket")}
+_UNITS = {
+    "libvirt-daemon-system": (
+        *("libvirtd.service", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket"),
+        *("libvirt-guests.service", "virtlogd.socket", "virtlogd-admin.socket"),
+        *("virtlockd.socket", "virtlockd-admin.socket"),
+    ),
+    "nginx-light": ("nginx.service",),
+    "openssh-server": ("ssh.service", "ssh.socket"),
+}
 """What packages would start at the next boot."""
 
 _GIB = 1024**3
@@ -146,6 +156,16 @@ def make_virtualenv(path: Path, *requirements: str) -> None:
         print(f"set-up: {source.relative_to(ROOT)}", flush=True)
         _checked([f"{path}/bin/python", "-m", "pip", "install", "--quiet", "-r", str(source)])
         stamp.write_text(digest, encoding="ascii")
+
+
+def link_bindings(path: Path) -> None:
+    """Let a virtualenv have the system's bindings of libvirt: PyPI has them as source alone."""
+    packages = next(path.glob("lib/python3*/site-packages"))
+    for pattern in ("libvirt.py", "libvirtmod.*.so"):
+        for source in Path("/usr/lib/python3/dist-packages").glob(pattern):
+            link = packages / source.name
+            if not link.is_symlink():
+                link.symlink_to(source)
 
 
 def _checked(argv: list[str]) -> None:

@@ -9,6 +9,7 @@ import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..common.cpuset import CpuSet
 from ..common.errors import BadRequestError
 from ..domain import registry
 from ..domain.aspects.disks import source_of, targets
@@ -75,8 +76,10 @@ def read_host(connection: t.Any, uri: str, documents: Iterable[Document]) -> Hos
         return from_sysfs(sorted({path for document in documents for path in _files(document)}))
     with in_our_words("the hypervisor's capabilities cannot be read"):
         capabilities = connection.getCapabilities()
+        online = connection.getCPUMap()[1]
     return from_capabilities(
         capabilities,
+        CpuSet.of(cpu for cpu, is_online in enumerate(online) if is_online),
         f"{uri} is not this host: what it could not start was looked for in libvirt's capabilities alone, which do not "
         "tell of free pages, file systems, limits and isolated CPUs",
     )

@@ -46,8 +46,8 @@ def from_sysfs(disks: Iterable[str], root: str = "/") -> HostFacts:
     )
 
 
-def from_capabilities(xml: str, reason: str) -> HostFacts:
-    """Facts that libvirt tells of a host, all of whose CPUs it takes for online.
+def from_capabilities(xml: str, online: CpuSet, reason: str) -> HostFacts:
+    """Facts that libvirt tells of a host.
 
     :arg reason: why no more is known; a sentence without a full stop.
     """
@@ -59,7 +59,6 @@ def from_capabilities(xml: str, reason: str) -> HostFacts:
         }
         smallest = min(pages, default=0)
         nodes[int(cell.get("id", "0"))] = Node(cpus, {size: found for size, found in pages.items() if size != smallest})
-    online = CpuSet.of(cpu for node in nodes.values() for cpu in node.cpus.cpus)
     return HostFacts(online=online, nodes=nodes, restricted=reason)
 
 

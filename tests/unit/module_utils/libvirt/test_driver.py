@@ -1,0 +1,249 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""libvirt's own test driver (test:///default), which is in its library: a host of 8 CPUs with one running domain.
+
+Of its CPUs 0, 2 and 4 are online.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.domain_tune import tune_argument_spec, tune_domains
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.domain_tuning_info import (
+    audit_domains,
+    info_argument_spec,
+)
+from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.bindings import libvirt
+from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.connection import connected, is_local
+from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.domains import (
+    ChangedMeanwhileError,
+    list_domains,
+    read_definitions,
+    redefine,
+)
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
+
+pytestmark = pytest.mark.skipif(libvirt is None, reason="python3-libvirt is not installed")
+
+URI = "test:///default"
+XML = """<domain type='test'><name>{name}</name><metadata><o:n xmlns:o="urn:o" k="1">t</o:n></metadata>
+<memory unit='KiB'>65536</memory><vcpu>2</vcpu><iothreads>1</iothreads><os><type>hvm</type></os><devices>
+<disk type='file' device='disk'><source file='/{name}.raw'/><target dev='vda' bus='virtio'/></disk>
+<graphics type='vnc' port='5901' passwd='s3cret'/></devices></domain>"""
+TUNING = """
+cputune: {vcpupin: [{vcpu: all, cpuset: '0,2'}]}
+memory_backing: {nosharepages: true, hard_limit: 16G}
+disks: [{match: {bus: virtio}, cache: none, io: native}]
+"""
+
+
+@pytest.fixture(name="connection")
+def fixture_connection() -> Iterator[t.Any]:
+    """Two more domains, for one test. The driver's state is that of the process, while anything of it is in use."""
+    with connected(URI) as connection:
+        first = definition(connection, "test")
+        for name in ("db-1", "db-2"):
+            connection.defineXML(XML.format(name=name))
+        yield connection
+        connection.defineXML(first)
+        connection.lookupByName("test").pinVcpu(1, (True,) * 8)
+        for domain in connection.listAllDomains():
+            if domain.name() != "test":
+                (domain.undefine if domain.isPersistent() else domain.destroy)()
+
+
+@pytest.fixture(name="host")
+def fixture_host(tmp_path: Path) -> LocalHost:
+    return LocalHost(str(tmp_path))
+
+
+def params(spec: dict[str, t.Any], given: dict[str, t.Any]) -> dict[str, t.Any]:
+    validated = ArgumentSpecValidator(spec).validate({"uri": URI, **given})
+    assert validated.error_messages == []
+    return dict(validated.validated_parameters)
+
+
+def tune(
+    host: LocalHost, domains: list[str], tuning: str = TUNING, *, check: bool = False, **options: t.Any
+) -> dict[str, t.Any]:
+    wishes = [{"domains": domains, **yaml.safe_load(tuning)}]
+    given = {"wishes": wishes, "backup_dir": f"{host.tmpdir}/backups", **options}
+    return tune_domains(host, params(tune_argument_spec(), given), check)
+
+
+def audit(host: LocalHost, **options: t.Any) -> dict[str, t.Any]:
+    return dict(audit_domains(host, params(info_argument_spec(), options), False)["domains"])
+
+
+def definition(connection: t.Any, name: str) -> str:
+    flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+    return str(connection.lookupByName(name).XMLDesc(flags))
+
+
+def test_check_apply_check_apply(connection: t.Any, host: LocalHost) -> None:
+    before = definition(connection, "db-1")
+    announced = tune(host, ["db-*"], check=True)
+    assert definition(connection, "db-1") == before
+    applied = tune(host, ["db-*"])
+    assert announced["changed"] and applied["changed"]
+    backups = {name: result.pop("backup") for name, result in applied["domains"].items()}
+    assert applied == announced
+    assert {knob["status"] for knob in applied["domains"]["db-1"]["knobs"]} == {"applied"}
+    for check in (True, False):
+        again = tune(host, ["db-*"], check=check)
+        assert not again["changed"] and again["diff"] == {"before": {}, "after": {}}
+        assert {knob["status"] for knob in again["domains"]["db-2"]["knobs"]} == {"already"}
+    after = definition(connection, "db-1")
+    assert "cache='none' io='native'" in after and "<nosharepages/>" in after and "passwd='s3cret'" in after
+    assert Path(backups["db-1"]).read_text() == before
+    assert Path(backups["db-1"]).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_running_domain_is_pinned_at_once(connection: t.Any, host: LocalHost) -> None:
+    domain = connection.lookupByName("test")
+    (result,) = tune(host, ["test"], "cputune: {vcpupin: [{vcpu: '1', cpuset: '4'}]}")["domains"].values()
+    assert [knob["status"] for knob in result["knobs"]] == ["applied_live"]
+    assert [cpu for cpu, used in enumerate(domain.vcpuPinInfo()[1]) if used] == [4]
+    assert "vcpu='1' cpuset='4'" in definition(connection, "test")
+    back = tune(host, ["test"], "cputune: {vcpupin: [{vcpu: '1', cpuset: unpinned}]}")
+    assert back["changed"]
+    assert [cpu for cpu, used in enumerate(domain.vcpuPinInfo()[1]) if used] == [0, 2, 4]
+    assert "vcpupin" not in definition(connection, "test")
+    assert not tune(host, ["test"], "cputune: {vcpupin: [{vcpu: '1', cpuset: unpinned}]}")["changed"]
+
+
+def test_the_first_failure_takes_all_back(connection: t.Any, host: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second domain is changed by somebody else in the middle of the run."""
+    before = {name: definition(connection, name) for name in ("db-1", "test")}
+    define, numbers = type(connection).defineXMLFlags, itertools.count()
+
+    def define_and_meddle(self: t.Any, xml: str, flags: int) -> t.Any:
+        if "<name>db-1</name>" in xml:
+            text = definition(connection, "db-2")
+            connection.defineXML(
+                re.sub("<title>.*</title>|(?=<memory )", f"<title>{next(numbers)}</title>", text, count=1)
+            )
+        return define(self, xml, flags)
+
+    monkeypatch.setattr(type(connection), "defineXMLFlags", define_and_meddle)
+    with pytest.raises(GoldsmithError, match="definition of db-2 was changed by somebody else") as raised:
+        tune(host, ["db-1", "db-2", "test"])
+    assert "All domains are as they were before" in raised.value.way_out
+    assert {name: definition(connection, name) for name in before} == before
+    with pytest.raises(GoldsmithError, match="1 domains could not be changed: db-2: ") as raised:
+        tune(host, ["db-1", "db-2", "test"], "balloon: {model: none}", atomic=False)
+    assert raised.value.details["failed_domains"] == ["db-2"]
+    assert "model='none'" in definition(connection, "test")
+
+
+def test_what_libvirt_drops_is_an_error(connection: t.Any, host: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    define = type(connection).defineXMLFlags
+
+    def define_an_old_one(self: t.Any, xml: str, flags: int) -> t.Any:
+        return define(self, xml.replace('model="none"', 'model="virtio"'), flags)
+
+    monkeypatch.setattr(type(connection), "defineXMLFlags", define_an_old_one)
+    with pytest.raises(GoldsmithError, match=r"libvirt took balloon\.model = none of db-1 without an error, and"):
+        tune(host, ["db-1"], "balloon: {model: none}")
+
+
+def test_a_definition_that_was_changed_meanwhile_is_not_overwritten(connection: t.Any) -> None:
+    domain = list_domains(connection)["db-1"]
+    read = read_definitions(domain).persistent
+    assert read is not None
+    connection.defineXML(read.replace("65536", "98304"))
+    with pytest.raises(ChangedMeanwhileError, match="definition of db-1 was changed by somebody else"):
+        redefine(connection, domain, read, read.replace(">2<", ">1<"))
+    assert ">98304<" in definition(connection, "db-1")
+
+
+def test_refused_before_anything_is_written(connection: t.Any, host: LocalHost) -> None:
+    before = definition(connection, "db-1")
+    mixed = "cputune: {emulatorpin: 0-99}\nballoon: {model: none}"
+    with pytest.raises(GoldsmithError, match=r"db-1: cputune\.emulatorpin = 0-99 is refused: the host has no CPU"):
+        tune(host, ["db-1"], mixed)
+    assert definition(connection, "db-1") == before
+    tune(host, ["db-1"], mixed, on_refused="warn")
+    assert "model='none'" in definition(connection, "db-1") and "emulatorpin" not in definition(connection, "db-1")
+    assert any("cputune.emulatorpin = 0-99 is refused" in warning for warning in host.warnings)
+
+
+def test_a_transient_domain_stays_transient(connection: t.Any, host: LocalHost) -> None:
+    domain = connection.createXML(XML.format(name="gone"), 0)
+    with pytest.raises(GoldsmithError, match="the domain is transient"):
+        tune(host, ["gone"])
+    done = tune(host, ["gone"], "cputune: {vcpupin: [{vcpu: '0', cpuset: '2'}]}")
+    assert done["domains"]["gone"]["knobs"][0]["persistent"] is None
+    assert not domain.isPersistent()
+    assert [cpu for cpu, used in enumerate(domain.vcpuPinInfo()[0]) if used] == [2]
+
+
+def test_only_the_newest_backups_stay(connection: t.Any, host: LocalHost) -> None:
+    for model in ("none", "virtio", "none", "virtio"):
+        tune(host, ["db-1"], f"balloon: {{model: {model}}}", backup_keep=2)
+    uuid = connection.lookupByName("db-1").UUIDString()
+    backups = sorted(Path(host.tmpdir, "backups", uuid).iterdir())
+    assert len(backups) == 2
+    assert ["model='none'" in backup.read_text() for backup in backups] == [False, True]
+
+
+def test_domains_that_are_not_there(connection: t.Any, host: LocalHost) -> None:
+    for selector in ("web", "web-*"):
+        with pytest.raises(GoldsmithError, match="this hypervisor has: db-1, db-2, test"):
+            tune(host, [selector], check=True)
+    assert tune(host, ["web-*"], allow_empty=True) == {
+        "changed": False,
+        "domains": {},
+        "diff": {"before": {}, "after": {}},
+    }
+
+
+def test_the_audit_of_another_host(connection: t.Any, host: LocalHost) -> None:
+    connection.lookupByName("test").pinVcpu(0, (True,))
+    found = audit(host, domains=["test", "db-1"], wishes=[{"domains": ["db-1"], "balloon": {"model": "none"}}])
+    assert any("is not this host" in warning for warning in host.warnings)
+    assert found["db-1"]["process"] is None and found["db-1"]["state"] == "shutoff"
+    rows = {(name, knob["knob"]): knob for name in found for knob in found[name]["knobs"]}
+    assert [drift["name"] for drift in rows["db-1", "balloon.model"]["drift"]] == ["not_as_wished"]
+    pinned = rows["test", "cputune.vcpupin.0"]
+    assert (pinned["persistent"], pinned["live"], pinned["kernel"]) == ("unpinned", "0", "unavailable")
+    assert [drift["name"] for drift in pinned["drift"]] == ["live_differs"]
+    assert audit(host, domains=["db-2"], only_drift=True)["db-2"]["knobs"] == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("qemu+nonsense:///system", "is no URI that libvirt knows here"),
+        ("qemu+unix:///system?socket=/nowhere/libvirt-sock", "libvirt's daemon does not run at"),
+    ],
+)
+def test_a_connection_that_cannot_be_made(host: LocalHost, uri: str, told: str) -> None:
+    with pytest.raises(GoldsmithError, match=told) as raised:
+        tune(host, ["db-1"], uri=uri)
+    assert raised.value.way_out
+
+
+@pytest.mark.parametrize(
+    ("uri", "local"),
+    [
+        ("qemu:///system", True),
+        ("qemu+unix:///session?socket=/x", True),
+        ("qemu+ssh://root@kvm1/system", False),
+        ("qemu+tls://kvm1/system", False),
+        ("test:///default", False),
+    ],
+)
+def test_which_hosts_are_this_one(uri: str, local: bool) -> None:
+    assert is_local(uri) == local
