@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from .chroot import userland
 from .examples import Example, Reader, examples, furnish
 from .fetching import Fetching
+from .hypervisor import Hypervisor, running_hypervisor
 from .promises import Place, serve_place
 
 
@@ -86,3 +88,10 @@ def fixture_lower() -> Iterator[dict[str, Path]]:
     image = [image for image in base_image.ensure() if image.lineage == "server"][-1]
     with userland(image.path) as lower:
         yield lower
+
+
+@pytest.fixture(scope="session")
+def hypervisor() -> Iterator[Hypervisor]:
+    """A libvirtd of the tests' own. Its directory is not pytest's, as paths of sockets are short."""
+    with tempfile.TemporaryDirectory(prefix="kvm-") as directory, running_hypervisor(Path(directory)) as running:
+        yield running

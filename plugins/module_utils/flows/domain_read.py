@@ -20,7 +20,7 @@ from ..host.facts import from_capabilities, from_sysfs
 from ..host.model import HostFacts
 from ..libvirt import live
 from ..libvirt.bindings import in_our_words
-from ..libvirt.connection import is_local
+from ..libvirt.connection import daemon_uid, is_local
 from ..libvirt.domains import Definitions, Listed, list_domains, read_definitions
 
 DEFAULT_URI = "qemu:///system"
@@ -73,7 +73,7 @@ def _obstacles(domain: Listed, running: Document | None) -> dict[str, str]:
 def read_host(connection: t.Any, uri: str, documents: Iterable[Document]) -> HostFacts:
     """Facts of the host that the domains run on."""
     if is_local(uri):
-        return from_sysfs(sorted({path for document in documents for path in _files(document)}))
+        return from_sysfs(sorted({path for document in documents for path in _files(document)}), uid=daemon_uid(uri))
     with in_our_words("the hypervisor's capabilities cannot be read"):
         capabilities = connection.getCapabilities()
         online = connection.getCPUMap()[1]

@@ -18,15 +18,16 @@ from .model import HostFacts, Node, Pages
 
 _CPUS = "sys/devices/system/cpu"
 _NODES = "sys/devices/system/node"
-_DAEMONS = ("run/libvirtd.pid", "run/virtqemud.pid", "run/libvirt/libvirtd.pid", "run/libvirt/virtqemud.pid")
+_DAEMONS = ("libvirtd", "virtqemud")
 _CAP_SYS_RESOURCE = 1 << 24
 _NOTHING = CpuSet(frozenset())
 
 
-def from_sysfs(disks: Iterable[str], root: str = "/") -> HostFacts:
+def from_sysfs(disks: Iterable[str], root: str = "/", uid: int = 0) -> HostFacts:
     """Facts of this machine.
 
     :arg disks: paths of disks that are to be opened without the page cache.
+    :arg uid: of libvirt's daemon.
     :arg root: where its file system begins.
     """
     online = _cpu_list(os.path.join(root, _CPUS, "online"))
@@ -41,7 +42,7 @@ def from_sysfs(disks: Iterable[str], root: str = "/") -> HostFacts:
         # A kernel without NUMA has no such directories.
         nodes=nodes or {0: Node(online, _pages(os.path.join(root, "sys/kernel/mm/hugepages")))},
         isolated=_cpu_list(os.path.join(root, _CPUS, "isolated")),
-        memlock=_memlock(root),
+        memlock=_memlock(root, uid),
         direct_io={path: able for path in disks for able in [opens_directly(path)] if able is not None},
     )
 
@@ -93,23 +94,25 @@ def _pages(directory: str) -> dict[int, Pages]:
 
 
 def _number(directory: str, name: str) -> int:
-    with open(os.path.join(directory, name), encoding="ascii") as file:
-        return int(file.read())
+    return int(_text(directory, name))
 
 
-def _memlock(root: str) -> int | None:
-    """What libvirtd cannot go beyond: without CAP_SYS_RESOURCE it can lift no limit of QEMU's above its own."""
-    for name in _DAEMONS:
+def _memlock(root: str, uid: int) -> int | None:
+    """What libvirt's daemon cannot go beyond: without CAP_SYS_RESOURCE it can lift no limit of QEMU's above its own."""
+    for process in glob.glob(os.path.join(root, "proc", "[0-9]*")):
         try:
-            with open(os.path.join(root, name), encoding="ascii") as file:
-                process = os.path.join(root, "proc", str(int(file.read())))
-            with open(os.path.join(process, "status"), encoding="ascii", errors="replace") as file:
-                capabilities = re.search(r"^CapEff:\s*([0-9a-f]+)", file.read(), re.MULTILINE)
-            with open(os.path.join(process, "limits"), encoding="ascii") as file:
-                limit = re.search(r"^Max locked memory\s+\S+\s+(\d+)", file.read(), re.MULTILINE)
-        except (OSError, ValueError):
+            if _text(process, "comm").strip() not in _DAEMONS or os.stat(process).st_uid != uid:
+                continue
+            capabilities = re.search(r"^CapEff:\s*([0-9a-f]+)", _text(process, "status"), re.MULTILINE)
+            limit = re.search(r"^Max locked memory\s+\S+\s+(\d+)", _text(process, "limits"), re.MULTILINE)
+        except OSError:
             continue
-        if capabilities is not None and int(capabilities[1], 16) & _CAP_SYS_RESOURCE:
+        if capabilities is None or int(capabilities[1], 16) & _CAP_SYS_RESOURCE or limit is None:
             return None
-        return None if limit is None else int(limit[1])
+        return int(limit[1])
     return None
+
+
+def _text(directory: str, name: str) -> str:
+    with open(os.path.join(directory, name), encoding="utf-8", errors="replace") as file:
+        return file.read()

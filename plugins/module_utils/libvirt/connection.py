@@ -23,6 +23,11 @@ def is_local(uri: str) -> bool:
     return parts.scheme.partition("+")[0] in _LOCAL_DRIVERS and not parts.hostname
 
 
+def daemon_uid(uri: str) -> int:
+    """The user that a local hypervisor's daemon runs as."""
+    return os.geteuid() if urlsplit(uri).path == "/session" else 0
+
+
 @contextlib.contextmanager
 def connected(uri: str, *, readonly: bool = False) -> Iterator[t.Any]:
     """libvirt's connection (``virConnect``), closed at the end. Raises LibvirtError."""

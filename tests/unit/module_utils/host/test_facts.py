@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,12 +54,13 @@ def test_a_kernel_without_numa(tmp_path: Path) -> None:
 )
 def test_what_libvirtd_may_let_lock(tmp_path: Path, capabilities: str, limit: str, expected: int | None) -> None:
     root = plant(tmp_path, {**WITHOUT_NUMA, **daemon(capabilities, limit)})
-    assert from_sysfs([], str(root)).memlock == expected
+    assert from_sysfs([], str(root), uid=os.geteuid()).memlock == expected
+    assert from_sysfs([], str(root), uid=os.geteuid() + 1).memlock is None
 
 
 def test_a_libvirtd_that_is_gone_says_nothing(tmp_path: Path) -> None:
-    root = plant(tmp_path, {**WITHOUT_NUMA, "run/libvirtd.pid": "812\n"})
-    assert from_sysfs([], str(root)).memlock is None
+    root = plant(tmp_path, {**WITHOUT_NUMA, "proc/812/comm": "libvirtd\n"})
+    assert from_sysfs([], str(root), uid=os.geteuid()).memlock is None
 
 
 def test_capabilities_tell_no_more_than_totals() -> None:

@@ -44,7 +44,7 @@ WITHOUT_NUMA = {
 def daemon(capabilities: str, limit: str) -> dict[str, str]:
     """A libvirtd with these effective capabilities and this hard limit of locked memory."""
     return {
-        "run/libvirtd.pid": "812\n",
+        "proc/812/comm": "libvirtd\n",
         "proc/812/status": f"Name:\tlibvirtd\nCapPrm:\t000001ffffffffff\nCapEff:\t{capabilities}\n",
         "proc/812/limits": (
             "Limit                     Soft Limit           Hard Limit           Units     \n"

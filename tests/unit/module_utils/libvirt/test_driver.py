@@ -15,15 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
-from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.domain_tune import tune_argument_spec, tune_domains
-from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.domain_tuning_info import (
-    audit_domains,
-    info_argument_spec,
-)
 from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.bindings import libvirt
 from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.connection import connected, is_local
 from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.domains import (
@@ -33,6 +26,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.domains impo
     redefine,
 )
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
+from ansible_collections.goldsmith.kvm.tests.unit.tuning import audited, tuned
 
 pytestmark = pytest.mark.skipif(libvirt is None, reason="python3-libvirt is not installed")
 
@@ -68,22 +62,14 @@ def fixture_host(tmp_path: Path) -> LocalHost:
     return LocalHost(str(tmp_path))
 
 
-def params(spec: dict[str, t.Any], given: dict[str, t.Any]) -> dict[str, t.Any]:
-    validated = ArgumentSpecValidator(spec).validate({"uri": URI, **given})
-    assert validated.error_messages == []
-    return dict(validated.validated_parameters)
-
-
 def tune(
-    host: LocalHost, domains: list[str], tuning: str = TUNING, *, check: bool = False, **options: t.Any
+    host: LocalHost, domains: list[str], tuning: str = TUNING, *, check: bool = False, uri: str = URI, **options: t.Any
 ) -> dict[str, t.Any]:
-    wishes = [{"domains": domains, **yaml.safe_load(tuning)}]
-    given = {"wishes": wishes, "backup_dir": f"{host.tmpdir}/backups", **options}
-    return tune_domains(host, params(tune_argument_spec(), given), check)
+    return tuned(host, uri, domains, tuning, check=check, **options)
 
 
 def audit(host: LocalHost, **options: t.Any) -> dict[str, t.Any]:
-    return dict(audit_domains(host, params(info_argument_spec(), options), False)["domains"])
+    return audited(host, URI, **options)
 
 
 def definition(connection: t.Any, name: str) -> str:

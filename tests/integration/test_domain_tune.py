@@ -1,0 +1,182 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""domain_tune on a real libvirtd with real QEMU, seen from the kernel's side as well."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import libvirt
+import pytest
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
+from ansible_collections.goldsmith.kvm.tests.unit.tuning import audited, tuned
+
+from .hypervisor import Hypervisor
+from .plays import run_module
+
+MODULE = "goldsmith.kvm.domain_tune"
+SECURE = libvirt.VIR_DOMAIN_XML_SECURE
+INACTIVE = SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE
+CPUS = sorted(os.sched_getaffinity(0))
+ALL = ",".join(map(str, CPUS))
+FIRST, LAST = str(CPUS[0]), str(CPUS[-1])
+
+pytestmark = pytest.mark.skipif(len(CPUS) < 2, reason="pins can only be seen on a machine with two CPUs or more")
+
+
+@pytest.fixture(name="kvm")
+def fixture_kvm(hypervisor: Hypervisor) -> Iterator[Hypervisor]:
+    """The hypervisor, with no domains before and after the test."""
+    hypervisor.empty()
+    yield hypervisor
+    hypervisor.empty()
+
+
+def tune(host: LocalHost, kvm: Hypervisor, tuning: str, *domains: str, **options: t.Any) -> dict[str, t.Any]:
+    return tuned(host, kvm.uri, list(domains or ["db-1"]), tuning, **options)
+
+
+def statuses(result: dict[str, t.Any], domain: str = "db-1") -> dict[str, str]:
+    return {knob["knob"]: knob["status"] for knob in result["domains"][domain]["knobs"]}
+
+
+def pid_of(domain: t.Any) -> int:
+    """By QEMU's command line, not by what the collection says."""
+    found = subprocess.run(
+        ["pgrep", "-f", "--", f"-uuid {domain.UUIDString()}"], capture_output=True, text=True, check=True
+    )
+    return int(found.stdout)
+
+
+def affinities(domain: t.Any) -> dict[str, str]:
+    """Of each thread of QEMU, by its name; the first one is called ``main``."""
+    pid = pid_of(domain)
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        allowed = re.search(r"^Cpus_allowed_list:\s*(\S+)", (task / "status").read_text(), re.MULTILINE)
+        assert allowed is not None
+        name = "main" if task.name == str(pid) else (task / "comm").read_text().strip()
+        found[name] = allowed[1]
+    return found
+
+
+def test_check_apply_check_apply_as_a_module(kvm: Hypervisor, tmp_path: Path) -> None:
+    domain = kvm.define("db-1")
+    before = domain.XMLDesc(INACTIVE)
+    wishes = [
+        {
+            "domains": ["db-*"],
+            "cputune": {
+                "vcpupin": [
+                    {"vcpu": "all", "cpuset": ALL},
+                ],
+                "emulatorpin": FIRST,
+            },
+            "memory_backing": {"nosharepages": True, "hard_limit": "auto"},
+            "balloon": {"model": "none"},
+            "disks": [{"match": {"bus": "virtio"}, "cache": "none", "io": "native", "discard": "unmap"}],
+        }
+    ]
+    options = {"uri": kvm.uri, "wishes": wishes, "backup_dir": str(tmp_path / "backups")}
+    announced = run_module(MODULE, "--check", "--diff", **options)
+    assert announced["changed"], announced
+    assert domain.XMLDesc(INACTIVE) == before
+    applied = run_module(MODULE, "--diff", **options)
+    backup = Path(applied["domains"]["db-1"].pop("backup"))
+    assert (applied["domains"], applied["diff"]) == (announced["domains"], announced["diff"])
+    assert (backup.read_text(), backup.stat().st_mode & 0o777) == (before, 0o600)
+    for option in ("--check", "--diff"):
+        again = run_module(MODULE, option, **options)
+        assert not again["changed"]
+        assert set(statuses(again).values()) == {"already"}
+    assert "s3cret" not in str(applied) and "passwd='s3cret12'" in domain.XMLDesc(INACTIVE)
+
+
+def test_nothing_is_lost(kvm: Hypervisor, host: LocalHost) -> None:
+    """What is not named is the same, after libvirt itself has written it anew."""
+    domain = kvm.define("db-1", more="<cputune><shares>512</shares></cputune>")
+    before = domain.XMLDesc(INACTIVE).splitlines()
+    tune(host, kvm, f"cputune: {{emulatorpin: '{FIRST}'}}\nballoon: {{autodeflate: 'on'}}")
+    changed = [line for line in domain.XMLDesc(INACTIVE).splitlines() if line not in before]
+    assert changed == [f"    <emulatorpin cpuset='{FIRST}'/>", "    <memballoon model='virtio' autodeflate='on'>"]
+    tune(host, kvm, "cputune: {emulatorpin: unpinned}\nballoon: {autodeflate: default}")
+    assert domain.XMLDesc(INACTIVE).splitlines() == before
+
+
+def test_pins_move_the_threads_of_a_running_domain(kvm: Hypervisor, host: LocalHost) -> None:
+    domain = kvm.define("db-1")
+    domain.create()
+    free = affinities(domain)
+    pins = f"""
+    cputune:
+      vcpupin: [{{vcpu: "0", cpuset: "{FIRST}"}}, {{vcpu: "1", cpuset: "{LAST}"}}]
+      emulatorpin: "{LAST}"
+      iothreadpin: [{{iothread: "1", cpuset: "{FIRST}"}}]
+    """
+    announced = tune(host, kvm, pins, check=True)
+    assert affinities(domain) == free
+    applied = tune(host, kvm, pins)
+    assert set(statuses(applied).values()) == {"applied_live"}
+    del applied["domains"]["db-1"]["backup"]
+    assert applied == announced
+    assert affinities(domain) == {
+        **affinities(domain),
+        "CPU 0/TCG": FIRST,
+        "CPU 1/TCG": LAST,
+        "main": LAST,
+        "IO iothread1": FIRST,
+    }
+    assert not tune(host, kvm, pins)["changed"]
+    back = """
+    cputune:
+      vcpupin: [{vcpu: all, cpuset: unpinned}]
+      emulatorpin: unpinned
+      iothreadpin: [{iothread: all, cpuset: unpinned}]
+    """
+    assert set(statuses(tune(host, kvm, back)).values()) == {"applied_live"}
+    assert affinities(domain) == free
+    assert "cputune" not in domain.XMLDesc(INACTIVE)
+    assert set(statuses(tune(host, kvm, back)).values()) == {"already"}
+
+
+def test_a_pin_of_the_running_domain_alone(kvm: Hypervisor, host: LocalHost) -> None:
+    """A pin by hand leaves the definition as it was: both are read, and both are written."""
+    domain = kvm.define("db-1")
+    domain.create()
+    domain.pinEmulator(tuple(str(cpu) == FIRST for cpu in range(CPUS[-1] + 1)), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    (knob,) = tune(host, kvm, f"cputune: {{emulatorpin: '{FIRST}'}}")["domains"]["db-1"]["knobs"]
+    assert (knob["status"], knob["persistent"]["before"], knob["live"]["before"]) == ("applied", "unpinned", FIRST)
+    domain.pinEmulator((True,) * (CPUS[-1] + 1), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    (knob,) = tune(host, kvm, f"cputune: {{emulatorpin: '{FIRST}'}}")["domains"]["db-1"]["knobs"]
+    assert (knob["status"], knob["persistent"]["before"]) == ("applied_live", FIRST)
+
+
+def test_what_waits_for_a_restart_vanishes_with_it(kvm: Hypervisor, host: LocalHost) -> None:
+    domain = kvm.define("db-1")
+    domain.create()
+    asked = "balloon: {model: none}\ndisks: [{match: {target: vda}, cache: none, io: native}]"
+    first, second = tune(host, kvm, asked), tune(host, kvm, asked)
+    assert (first["changed"], second["changed"]) == (True, False)
+    for result in (first, second):
+        assert set(statuses(result).values()) == {"pending_restart"}
+        assert result["domains"]["db-1"]["restart_required"]
+    found = audited(host, kvm.uri)["db-1"]
+    assert found["restart_required"] and any("pending_restart" in line for line in found["drift"])
+    # What a guest does by itself is no start.
+    domain.reset()
+    assert tune(host, kvm, asked)["domains"]["db-1"]["restart_required"]
+    domain.destroy()
+    domain.create()
+    third = tune(host, kvm, asked)
+    assert set(statuses(third).values()) == {"already"} and not third["domains"]["db-1"]["restart_required"]
+    command_line = Path(f"/proc/{pid_of(domain)}/cmdline").read_text()
+    assert '"direct":true' in command_line and '"aio":"native"' in command_line
+    assert "virtio-balloon" not in command_line
