@@ -95,3 +95,11 @@ def hypervisor() -> Iterator[Hypervisor]:
     """A libvirtd of the tests' own. Its directory is not pytest's, as paths of sockets are short."""
     with tempfile.TemporaryDirectory(prefix="kvm-") as directory, running_hypervisor(Path(directory)) as running:
         yield running
+
+
+@pytest.fixture
+def kvm(hypervisor: Hypervisor) -> Iterator[Hypervisor]:
+    """The hypervisor, with no domains before and after the test."""
+    hypervisor.empty()
+    yield hypervisor
+    hypervisor.empty()

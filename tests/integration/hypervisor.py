@@ -10,6 +10,7 @@ without an operating system: the firmware finds nothing to boot, and waits.
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import time
 import typing as t
@@ -143,3 +144,21 @@ def running_hypervisor(directory: Path) -> Iterator[Hypervisor]:
     finally:
         hypervisor.empty()
         hypervisor.stop_daemon()
+
+
+def pid_of(domain: t.Any) -> int:
+    """By QEMU's command line, not by what the collection says."""
+    argv = ["pgrep", "-f", "--", f"-uuid {domain.UUIDString()}"]
+    return int(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
+
+
+def affinities(domain: t.Any) -> dict[str, str]:
+    """Of each thread of QEMU, by its name; the first one is called ``main``."""
+    pid = pid_of(domain)
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        allowed = re.search(r"^Cpus_allowed_list:\s*(\S+)", (task / "status").read_text(), re.MULTILINE)
+        assert allowed is not None
+        name = "main" if task.name == str(pid) else (task / "comm").read_text().strip()
+        found[name] = allowed[1]
+    return found

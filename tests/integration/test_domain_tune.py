@@ -6,20 +6,16 @@
 from __future__ import annotations
 
 import os
-import re
-import subprocess
 import typing as t
-from collections.abc import Iterator
 from pathlib import Path
 
 import libvirt
 import pytest
 
-from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from ansible_collections.goldsmith.kvm.tests.unit.tuning import audited, tuned
 
-from .hypervisor import Hypervisor
+from .hypervisor import Hypervisor, affinities, pid_of
 from .plays import run_module
 
 MODULE = "goldsmith.kvm.domain_tune"
@@ -32,40 +28,12 @@ FIRST, LAST = str(CPUS[0]), str(CPUS[-1])
 pytestmark = pytest.mark.skipif(len(CPUS) < 2, reason="pins can only be seen on a machine with two CPUs or more")
 
 
-@pytest.fixture(name="kvm")
-def fixture_kvm(hypervisor: Hypervisor) -> Iterator[Hypervisor]:
-    """The hypervisor, with no domains before and after the test."""
-    hypervisor.empty()
-    yield hypervisor
-    hypervisor.empty()
-
-
 def tune(host: LocalHost, kvm: Hypervisor, tuning: str, *domains: str, **options: t.Any) -> dict[str, t.Any]:
     return tuned(host, kvm.uri, list(domains or ["db-1"]), tuning, **options)
 
 
 def statuses(result: dict[str, t.Any], domain: str = "db-1") -> dict[str, str]:
     return {knob["knob"]: knob["status"] for knob in result["domains"][domain]["knobs"]}
-
-
-def pid_of(domain: t.Any) -> int:
-    """By QEMU's command line, not by what the collection says."""
-    found = subprocess.run(
-        ["pgrep", "-f", "--", f"-uuid {domain.UUIDString()}"], capture_output=True, text=True, check=True
-    )
-    return int(found.stdout)
-
-
-def affinities(domain: t.Any) -> dict[str, str]:
-    """Of each thread of QEMU, by its name; the first one is called ``main``."""
-    pid = pid_of(domain)
-    found = {}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        allowed = re.search(r"^Cpus_allowed_list:\s*(\S+)", (task / "status").read_text(), re.MULTILINE)
-        assert allowed is not None
-        name = "main" if task.name == str(pid) else (task / "comm").read_text().strip()
-        found[name] = allowed[1]
-    return found
 
 
 def test_check_apply_check_apply_as_a_module(kvm: Hypervisor, tmp_path: Path) -> None:
@@ -75,9 +43,7 @@ def test_check_apply_check_apply_as_a_module(kvm: Hypervisor, tmp_path: Path) ->
         {
             "domains": ["db-*"],
             "cputune": {
-                "vcpupin": [
-                    {"vcpu": "all", "cpuset": ALL},
-                ],
+                "vcpupin": [{"vcpu": "all", "cpuset": ALL}],
                 "emulatorpin": FIRST,
             },
             "memory_backing": {"nosharepages": True, "hard_limit": "auto"},

@@ -1,0 +1,212 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""domain_tuning_info against what the kernel itself says of real QEMU processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import libvirt
+import pytest
+
+from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
+from ansible_collections.goldsmith.kvm.tests.unit.tuning import audited, tuned
+
+from .hypervisor import Hypervisor, affinities, pid_of
+from .plays import run_module, run_tasks
+
+MODULE = "goldsmith.kvm.domain_tuning_info"
+CPUS = sorted(os.sched_getaffinity(0))
+FIRST, LAST = str(CPUS[0]), str(CPUS[-1])
+HUGE = Path("/proc/sys/vm/nr_hugepages")
+MIB = 1024**2
+
+needs_two_cpus = pytest.mark.skipif(len(CPUS) < 2, reason="pins can only be seen on a machine with two CPUs or more")
+
+
+def audit(host: LocalHost, kvm: Hypervisor, **options: t.Any) -> dict[str, t.Any]:
+    return dict(audited(host, kvm.uri, domains=["db-1"], **options)["db-1"])
+
+
+def rows(found: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+    return {row["knob"]: row for row in found["knobs"]}
+
+
+def names(row: dict[str, t.Any]) -> list[str]:
+    return [drift["name"] for drift in row["drift"]]
+
+
+def test_a_domain_as_libvirt_makes_it_has_no_drift(kvm: Hypervisor, host: LocalHost) -> None:
+    kvm.define("db-1").create()
+    found = audit(host, kvm)
+    assert (found["state"], found["persistent"], found["restart_required"]) == ("running", True, False)
+    assert found["drift"] == []
+    seen = {knob: row["kernel"] for knob, row in rows(found).items() if row["kernel"] is not None}
+    everywhere = f"{FIRST}-{LAST}" if len(CPUS) > 1 else FIRST
+    assert seen == {
+        "cputune.vcpupin.0": everywhere,
+        "cputune.vcpupin.1": everywhere,
+        "cputune.emulatorpin": everywhere,
+        "cputune.iothreadpin.1": everywhere,
+        "memory_backing.locked": False,
+        "memory_backing.hugepages": "none",
+        "balloon.model": "virtio",
+        "disks.vda.cache": "writeback",
+        "disks.vda.io": "threads",
+        "disks.vda.iothread": "none",
+        "disks.vda.queues": "default",
+    }
+
+
+def test_the_process_is_what_the_kernel_says(kvm: Hypervisor, host: LocalHost) -> None:
+    domain = kvm.define("db-1")
+    domain.create()
+    process = audit(host, kvm)["process"]
+    assert process["pid"] == pid_of(domain)
+    assert "\0".join(process["command_line"]) == Path(f"/proc/{process['pid']}/cmdline").read_text().rstrip("\0")
+    threads = {thread["name"]: thread["affinity"] for thread in process["threads"]}
+    assert threads["CPU 0/TCG"] == affinities(domain)["CPU 0/TCG"]
+    assert {thread["policy"] for thread in process["threads"]} == {"other"}
+    assert process["memory_by_node"]["0"] > 8 * MIB
+    assert process["files"][str(kvm.directory / "images" / "db-1.raw")] == []
+
+
+@needs_two_cpus
+def test_an_affinity_that_somebody_else_has_set(kvm: Hypervisor, host: LocalHost) -> None:
+    domain = kvm.define("db-1")
+    domain.create()
+    tuned(host, kvm.uri, ["db-1"], f"cputune: {{vcpupin: [{{vcpu: '0', cpuset: '{FIRST}'}}]}}")
+    assert audit(host, kvm)["drift"] == []
+    thread = next(thread for thread in audit(host, kvm)["process"]["threads"] if thread["name"] == "CPU 1/TCG")
+    subprocess.run(["taskset", "-pc", LAST, str(thread["tid"])], check=True, capture_output=True)
+    found = rows(audit(host, kvm))
+    assert names(found["cputune.vcpupin.0"]) == []
+    moved = found["cputune.vcpupin.1"]
+    assert (moved["live"], moved["kernel"], names(moved)) == ("unpinned", LAST, ["affinity_reset"])
+    # Pinning it anew puts that right.
+    everywhere = ",".join(map(str, CPUS))
+    domain.pinVcpu(1, (True,) * (CPUS[-1] + 1))
+    assert names(rows(audit(host, kvm))["cputune.vcpupin.1"]) == [] and everywhere
+
+
+def test_real_time_threads_are_seen(kvm: Hypervisor, host: LocalHost) -> None:
+    domain = kvm.define("db-1")
+    domain.create()
+    tid = next(thread["tid"] for thread in audit(host, kvm)["process"]["threads"] if thread["name"] == "CPU 1/TCG")
+    try:
+        os.sched_setscheduler(tid, os.SCHED_FIFO, os.sched_param(3))
+    except PermissionError:
+        pytest.skip("this machine gives no thread a realtime policy (CAP_SYS_NICE)")
+    thread = next(thread for thread in audit(host, kvm)["process"]["threads"] if thread["tid"] == tid)
+    assert (thread["policy"], thread["priority"]) == ("fifo", 3)
+
+
+def test_cache_modes_as_qemu_and_the_kernel_have_them(kvm: Hypervisor, host: LocalHost) -> None:
+    domain = kvm.define("db-1")
+    path = str(kvm.directory / "images" / "db-1.raw")
+    for cache, flags in (
+        ("none", ["O_DIRECT"]),
+        ("directsync", ["O_DIRECT"]),
+        ("writethrough", []),
+        ("unsafe", []),
+        ("writeback", []),
+    ):
+        tuned(host, kvm.uri, ["db-1"], f"disks: [{{match: {{target: vda}}, cache: {cache}, iothread: 1, queues: 2}}]")
+        domain.create()
+        found = audit(host, kvm)
+        row = rows(found)["disks.vda.cache"]
+        assert (row["live"], row["kernel"], found["process"]["files"][path]) == (cache, cache, flags)
+        assert {name for drift in found["knobs"] for name in names(drift)} <= {"hurts"}
+        assert (rows(found)["disks.vda.iothread"]["kernel"], rows(found)["disks.vda.queues"]["kernel"]) == (1, 2)
+        domain.destroy()
+
+
+@contextlib.contextmanager
+def huge_pages(count: int) -> Iterator[None]:
+    """That many more pages of 2 MiB."""
+    before = int(HUGE.read_text())
+    try:
+        HUGE.write_text(str(before + count))
+    except OSError:
+        pytest.skip("this machine gives no huge pages")
+    try:
+        if int(HUGE.read_text()) < before + count:
+            pytest.skip("this machine has no room for huge pages")
+        yield
+    finally:
+        HUGE.write_text(str(before))
+
+
+def test_huge_pages_that_are_really_used(kvm: Hypervisor, host: LocalHost) -> None:
+    domain = kvm.define("db-1", memory=32)
+    asked = "memory_backing: {hugepages: {size: 2M}, source: memfd, allocation: immediate, access: shared}"
+    with huge_pages(16):
+        tuned(host, kvm.uri, ["db-1"], asked)
+        domain.create()
+        found = audit(host, kvm)
+        assert rows(found)["memory_backing.hugepages"]["kernel"] == 2 * MIB
+        assert found["process"]["memory_by_page_size"][str(2 * MIB)] == 32 * MIB
+        # Its own pages are none that it lacks.
+        assert found["drift"] == []
+        assert not tuned(host, kvm.uri, ["db-1"], asked)["changed"]
+        domain.destroy()
+    (line,) = audit(host, kvm)["drift"]
+    assert line.startswith("memory_backing.hugepages: cannot_start: the domain needs 16 pages of 2 MiB")
+
+
+def test_locked_memory(kvm: Hypervisor, host: LocalHost) -> None:
+    """Where libvirtd may lift QEMU's limit, the memory is locked; elsewhere it is refused beforehand."""
+    domain = kvm.define("db-1")
+    asked = "memory_backing: {locked: true, hard_limit: auto}\nballoon: {model: none}"
+    done = tuned(host, kvm.uri, ["db-1"], asked, on_refused="warn")
+    locked = next(knob for knob in done["domains"]["db-1"]["knobs"] if knob["knob"] == "memory_backing.locked")
+    if locked["status"] == "refused":
+        assert "CAP_SYS_RESOURCE" in locked["reason"]
+        pytest.skip("this machine's libvirtd may not lift the limit of locked memory (CAP_SYS_RESOURCE)")
+    domain.create()
+    row = rows(audit(host, kvm))["memory_backing.locked"]
+    assert (row["live"], row["kernel"]) == (True, True)
+
+
+def test_a_change_by_hand(kvm: Hypervisor, host: LocalHost) -> None:
+    domain = kvm.define("db-1")
+    wishes = [{"domains": ["db-*"], "disks": [{"match": {"target": "vda"}, "cache": "none"}]}]
+    tuned(host, kvm.uri, ["db-1"], "disks: [{match: {target: vda}, cache: none}]")
+    assert audit(host, kvm, wishes=wishes)["drift"] == []
+    text = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
+    kvm.connection.defineXML(text.replace("cache='none'", "cache='writeback'"))
+    row = rows(audit(host, kvm, wishes=wishes))["disks.vda.cache"]
+    assert (row["wished"], row["persistent"]) == ("none", "writeback")
+    assert "not_as_wished" in names(row)
+
+
+def test_without_the_right_to_look(kvm: Hypervisor) -> None:
+    kvm.define("db-1").create()
+    for path in (kvm.directory, kvm.directory / "sock"):
+        path.chmod(0o755)
+    socket = kvm.directory / "sock" / "libvirt-sock-ro"
+    socket.chmod(0o777)
+    uri = f"qemu+unix:///system?socket={socket}"
+    task = {MODULE: {"uri": uri}, "become": True, "become_user": "nobody"}
+    (result,) = run_tasks([task], ignore_errors=True)
+    row = rows(result["domains"]["db-1"])["memory_backing.hugepages"]
+    assert (row["kernel"], row["kernel_reason"]) == (
+        "unavailable",
+        "this user may not look into QEMU's process: use become",
+    )
+    assert result["domains"]["db-1"]["process"]["files"] is None
+    assert "s3cret" not in str(result)
+
+
+def test_the_module_itself(kvm: Hypervisor) -> None:
+    kvm.define("db-1")
+    result = run_module(MODULE, uri=kvm.uri, only_drift=True)
+    assert not result["changed"]
+    assert result["domains"]["db-1"]["process"] is None
+    assert result["domains"]["db-1"]["knobs"] == []
