@@ -92,9 +92,9 @@ EXAMPLES = r"""
       - domains: [db-1]
         cputune:
           vcpupin:
-            - {vcpu: "0", cpuset: "0"}
+            - {vcpu: "0", cpuset: "2"}
             - {vcpu: "1", cpuset: unpinned}
-          emulatorpin: 0-1
+          emulatorpin: "0,4"
   register: tuned
 
 - name: Which of them wait for a restart?

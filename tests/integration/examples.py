@@ -38,9 +38,15 @@ _CONVERT = "goldsmith.kvm.image_convert"
 _CUSTOMIZE = "goldsmith.kvm.image_customize"
 _STORE = "goldsmith.kvm.image_store"
 _BOOT = "goldsmith.kvm.image_boot"
+_TUNE = "goldsmith.kvm.domain_tune"
+_AUDIT = "goldsmith.kvm.domain_tuning_info"
 _DEBIAN = "cloud.debian.org/images/cloud"
 _DEBIAN_12 = f"{_DEBIAN}/bookworm/20260901-2224/debian-12-generic-amd64-20260901-2224.qcow2"
 _DEBIAN_13 = f"{_DEBIAN}/trixie/latest/debian-13-genericcloud-amd64.qcow2"
+_DOMAIN = """
+<domain type='test'><name>{name}</name><memory unit='MiB'>512</memory><vcpu>2</vcpu><os><type>hvm</type></os>
+<devices><disk type='file' device='disk'><source file='/srv/{name}.raw'/><target dev='vda' bus='virtio'/></disk>
+</devices></domain>"""
 
 
 def blocks(document: Path, language: str) -> list[str]:
@@ -92,7 +98,7 @@ class Reader:
                 _do_not_launch(play)
         return run_plays(
             plays,
-            *("-i", "build_host,", "-e", json.dumps(self.variables()), *options),
+            *("-i", "build_host,hypervisor,", "-e", json.dumps(self.variables()), *options),
             directory=self.directory,
             environ={"HOME": str(self.directory / "home"), "ANSIBLE_GATHERING": "explicit"},
             ansible_playbook=ansible_playbook,
@@ -121,11 +127,15 @@ class Reader:
         """Settings that are the reader's own, where the example does not say otherwise."""
         trust = {"mirrors": [self.mirror], "keyring": self.keyring}
         store = {"store": str(self.store)}
+        # libvirt's own test driver, whose CPUs 0, 2 and 4 are online.
+        hypervisor = {"uri": f"test://{self.directory}/hypervisor.xml"}
         play["connection"] = "local"
         play["module_defaults"] = {
             _CATALOG: trust,
             _FETCH: {**trust, **store},
             **dict.fromkeys((_BOOT, _CONVERT, _CUSTOMIZE, _STORE), store),
+            _TUNE: {**hypervisor, "backup_dir": str(self.directory / "domains")},
+            _AUDIT: hypervisor,
         }
         play["vars"] = {
             "ansible_python_interpreter": "/usr/bin/python3",
@@ -185,6 +195,8 @@ def _write_files(directory: Path, keys: Keys) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     dummy_images.qcow2(directory / "srv/images/debian-12.qcow2")
+    domains = "".join(_DOMAIN.format(name=name) for name in ("db-1", "db-2"))
+    (directory / "hypervisor.xml").write_text(f"<node>{domains}</node>")
 
 
 def _write_golden(directory: Path, base: Path) -> None:

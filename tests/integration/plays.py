@@ -24,6 +24,14 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 
+NOBODY: dict[str, t.Any] = {
+    "become": True,
+    "become_user": "nobody",
+    "become_method": "ansible.builtin.su",
+    "become_flags": "-s /bin/sh",
+}
+"""Keywords of a task that is run without rights."""
+
 Result = dict[str, t.Any]
 """What a task returned, as ``register`` would have it."""
 

@@ -23,16 +23,10 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import accel,
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine.environment import launch_environ
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
-from .plays import Result, run_module, run_plays, run_tasks
+from .plays import NOBODY, Result, run_module, run_plays, run_tasks
 from .spare_host import spare_host
 
 MODULE = "goldsmith.kvm.build_host_info"
-NOBODY = {
-    "become": True,
-    "become_user": "nobody",
-    "become_method": "ansible.builtin.su",
-    "become_flags": "-s /bin/sh",
-}
 
 
 def problems(result: Result) -> str:

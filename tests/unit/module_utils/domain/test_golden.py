@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from lxml import etree
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.model import DomainPlan
 from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.plan import plan_domain
 
 from .sample import GOLDEN, found, host, wishes
 
+SCHEMA = Path("/usr/share/libvirt/schemas/domain.rng")
 CASES = sorted(path.name for path in GOLDEN.iterdir())
 
 
@@ -54,3 +56,11 @@ def test_a_second_time_changes_nothing(case: str) -> None:
     again = planned(case, after, None)
     assert not again.changed
     assert again.document is None
+
+
+@pytest.mark.skipif(not SCHEMA.exists(), reason="libvirt's schemas are not installed (libvirt0)")
+def test_every_definition_fits_libvirt_s_own_schema() -> None:
+    schema = etree.RelaxNG(file=str(SCHEMA))
+    for path in sorted(GOLDEN.glob("*/out.xml")):
+        document = etree.parse(str(path))
+        assert schema.validate(document), f"{path}: {schema.error_log}"
