@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..common.errors import BadRequestError
 from .document import Document
-from .model import Wished
+from .model import Found, Wished
 from .registry import ASPECTS
 
+_HYPERVISORS = ("qemu", "kvm", "hvf", "test")
 _WILDCARDS = frozenset("*?[")
 
 
@@ -65,3 +66,13 @@ def refuse_unknown(selectors: Iterable[str], domains: Mapping[str, str], allow_e
                 f"no domain fits the pattern {selector!r}; this hypervisor has: {known}",
                 "Correct it, or say allow_empty: true if there may be none",
             )
+
+
+def refuse_other_hypervisors(found: Found) -> None:
+    """Raise BadRequestError for a domain that is no guest of QEMU's, to whom most knobs mean nothing."""
+    hypervisor = found.document.root.get("type")
+    if hypervisor not in _HYPERVISORS:
+        raise BadRequestError(
+            f"the domain {found.name} is of the type {hypervisor}, and these are settings of QEMU's guests",
+            "Leave it out of domains",
+        )

@@ -46,11 +46,15 @@ def commit(connection: t.Any, work: Sequence[tuple[Known, DomainPlan]], *, atomi
     """
     failed: dict[str, GoldsmithError] = {}
     transaction = Transaction()
+    validated: set[frozenset[str]] = set()
     for known, plan in work:
         if not atomic:
             transaction = Transaction()
+        kind = _kind(plan)
         try:
-            _carry_out(connection, known, plan, transaction)
+            # What one domain's definition has shown to fit the schema does so in all others.
+            _carry_out(connection, known, plan, transaction, validate=kind not in validated)
+            validated.add(kind)
         except BaseException as error:
             left = transaction.roll_back()
             if not isinstance(error, GoldsmithError):
@@ -62,10 +66,16 @@ def commit(connection: t.Any, work: Sequence[tuple[Known, DomainPlan]], *, atomi
     return failed
 
 
-def _carry_out(connection: t.Any, known: Known, plan: DomainPlan, transaction: Transaction) -> None:
+def _kind(plan: DomainPlan) -> frozenset[str]:
+    """Which elements and attributes change: the knobs, without the numbers of vCPUs and the names of disks."""
+    changed = [change.knob.split(".") for change in plan.changes if change.changed]
+    return frozenset(f"{names[0]}.{names[1] if names[0] == 'cputune' else names[-1]}" for names in changed)
+
+
+def _carry_out(connection: t.Any, known: Known, plan: DomainPlan, transaction: Transaction, *, validate: bool) -> None:
     name, before = known.found.name, known.definitions.persistent
     if plan.document is not None and before is not None:
-        redefine(connection, known.listed, before, plan.document.text())
+        redefine(connection, known.listed, before, plan.document.text(), validate=validate)
         transaction.done(name, lambda: define(connection, name, before))
     for change in plan.changes:
         if change.call is not None:

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..common.cpuset import CpuSet
-from ..common.errors import BadRequestError
 from ..domain import registry
 from ..domain.aspects.disks import source_of, targets
 from ..domain.document import Document
 from ..domain.model import Found
-from ..domain.wishes import is_meant, refuse_unknown
+from ..domain.wishes import is_meant, refuse_other_hypervisors, refuse_unknown
 from ..host.facts import from_capabilities, from_sysfs
 from ..host.model import HostFacts
 from ..libvirt import live
@@ -24,7 +23,6 @@ from ..libvirt.connection import daemon_uid, is_local
 from ..libvirt.domains import Definitions, Listed, list_domains, read_definitions
 
 DEFAULT_URI = "qemu:///system"
-_HYPERVISORS = ("qemu", "kvm", "hvf", "test")
 
 
 @dataclass(frozen=True)
@@ -53,12 +51,7 @@ def read_domain(domain: Listed, *, secrets: bool) -> Known:
     running = None if definitions.live is None else Document.parse(definitions.live)
     obstacles = _obstacles(domain, running)
     found = Found(domain.name, domain.uuid, definitions.state, persistent, running, domain.managed_save, obstacles)
-    hypervisor = found.document.root.get("type")
-    if hypervisor not in _HYPERVISORS:
-        raise BadRequestError(
-            f"the domain {domain.name} is of the type {hypervisor}, and these are settings of QEMU's guests",
-            "Leave it out of domains",
-        )
+    refuse_other_hypervisors(found)
     return Known(domain, definitions, found)
 
 

@@ -73,8 +73,8 @@ def read_definitions(domain: Listed, *, secrets: bool = True) -> Definitions:
     return Definitions(state, persistent, live)
 
 
-def redefine(connection: t.Any, domain: Listed, before: str, after: str) -> None:
-    """Replace the persistent definition ``before`` by ``after``.
+def redefine(connection: t.Any, domain: Listed, before: str, after: str, *, validate: bool) -> None:
+    """Replace the persistent definition ``before`` by ``after``; see :func:`define`.
 
     Raises ChangedMeanwhileError where it is no longer the one that was read: libvirt itself would take any.
     """
@@ -83,14 +83,17 @@ def redefine(connection: t.Any, domain: Listed, before: str, after: str) -> None
         raise ChangedMeanwhileError(
             f"the definition of {domain.name} was changed by somebody else after it was read", "Run again"
         )
-    define(connection, domain.name, after)
+    define(connection, domain.name, after, validate=validate)
 
 
-def define(connection: t.Any, name: str, xml: str) -> None:
-    """Define a domain, checked against libvirt's schema."""
+def define(connection: t.Any, name: str, xml: str, *, validate: bool = False) -> None:
+    """Define a domain.
+
+    :arg validate: whether to check it against libvirt's schema, which takes several times as long as all the rest.
+    """
     with in_our_words(f"libvirt does not take the new definition of {name}"):
         try:
-            connection.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+            connection.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE if validate else 0)
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_XML_INVALID_SCHEMA:
                 raise

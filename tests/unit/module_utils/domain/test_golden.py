@@ -28,6 +28,13 @@ def read(path: Path) -> str | None:
     return path.read_text() if path.exists() else None
 
 
+class Indented(yaml.SafeDumper):
+    """As yamllint wants lists to be written."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
 def planned(case: str, persistent: str | None, live: str | None) -> DomainPlan:
     return plan_domain(found(persistent, live), wishes((GOLDEN / case / "wishes.yml").read_text()), host())
 
@@ -37,7 +44,7 @@ def test_golden(case: str, pytestconfig: pytest.Config) -> None:
     directory = GOLDEN / case
     persistent, live = read(directory / "in.xml"), read(directory / "live.xml")
     plan = planned(case, persistent, live)
-    made = {"changes.yml": yaml.safe_dump(plan.result(), sort_keys=False, width=160)}
+    made = {"changes.yml": yaml.dump(plan.result(), Dumper=Indented, sort_keys=False, width=110)}
     if plan.document is not None:
         made["out.xml"] = plan.document.text() + "\n"
     if pytestconfig.getoption("--regenerate", default=False):

@@ -12,18 +12,19 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.document impo
 from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.model import shown
 from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.wishes import (
     is_meant,
+    refuse_other_hypervisors,
     refuse_unknown,
     wished_knobs,
 )
 
-from .sample import UUID, wishes, xml
+from .sample import UUID, found, wishes, xml
 
 DOMAINS = {"db-1": UUID, "web[1]": "6695eb01-f6a4-8304-79aa-97f2502e193f"}
 
 
 def wished(text: str) -> dict[str, object]:
-    found = wished_knobs(wishes(text), "db-1", UUID, Document.parse(xml()))
-    return {knob: shown(wish.value) for knob, wish in found.items()}
+    knobs = wished_knobs(wishes(text), "db-1", UUID, Document.parse(xml()))
+    return {knob: shown(wish.value) for knob, wish in knobs.items()}
 
 
 @pytest.mark.parametrize("selector", ["db-1", "db-*", "d?-[0-9]", "*", UUID, UUID.upper()])
@@ -50,6 +51,12 @@ def test_a_pattern_may_fit_none_if_that_is_allowed_and_a_name_may_not() -> None:
     refuse_unknown(["web-*"], DOMAINS, allow_empty=True)
     with pytest.raises(BadRequestError, match="there is no domain 'web-1'"):
         refuse_unknown(["web-1"], DOMAINS, allow_empty=True)
+
+
+def test_guests_of_another_hypervisor_are_left_alone() -> None:
+    refuse_other_hypervisors(found(xml()))
+    with pytest.raises(BadRequestError, match="db-1 is of the type lxc"):
+        refuse_other_hypervisors(found("<domain type='lxc'><name>db-1</name></domain>"))
 
 
 def test_later_wishes_win_knob_by_knob() -> None:
@@ -81,8 +88,8 @@ def test_disks_by_what_they_are_matched() -> None:
         "{bus: virtio, source: /var/lib/libvirt/images/db-1.qcow2}": ["vda"],
     }
     for match, disks in entries.items():
-        found = wished(f"[{{domains: [db-1], disks: [{{match: {match}, cache: none}}]}}]")
-        assert list(found) == [f"disks.{disk}.cache" for disk in disks]
+        knobs = wished(f"[{{domains: [db-1], disks: [{{match: {match}, cache: none}}]}}]")
+        assert list(knobs) == [f"disks.{disk}.cache" for disk in disks]
 
 
 def test_hard_limit_auto_is_explained() -> None:

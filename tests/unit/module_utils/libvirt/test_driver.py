@@ -150,7 +150,7 @@ def test_a_definition_that_was_changed_meanwhile_is_not_overwritten(connection: 
     assert read is not None
     connection.defineXML(read.replace("65536", "98304"))
     with pytest.raises(ChangedMeanwhileError, match="definition of db-1 was changed by somebody else"):
-        redefine(connection, domain, read, read.replace(">2<", ">1<"))
+        redefine(connection, domain, read, read.replace(">2<", ">1<"), validate=True)
     assert ">98304<" in definition(connection, "db-1")
 
 
