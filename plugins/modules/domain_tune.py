@@ -115,7 +115,7 @@ RETURN = r"""
 domains:
   description:
     - What became of each domain, by name. In check mode, what would become of it.
-  returned: success, and when knobs are refused
+  returned: success, and when knobs are refused or, with O(atomic=false), domains fail
   type: dict
   sample:
     db-1:
@@ -155,6 +155,9 @@ domains:
       description: What works, but hurts.
       type: list
       elements: str
+    error:
+      description: Why the domain failed and is as it was before. Only with O(atomic=false).
+      type: str
     backup:
       description: The file with the definition as it was. Missing where the definition did not change.
       type: str

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
+import time
 import typing as t
 from pathlib import Path
 
 import libvirt
 import pytest
 
+from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt import live
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from ansible_collections.goldsmith.kvm.tests.unit.tuning import audited, tuned
 
@@ -146,3 +148,35 @@ def test_what_waits_for_a_restart_vanishes_with_it(kvm: Hypervisor, host: LocalH
     command_line = Path(f"/proc/{pid_of(domain)}/cmdline").read_text()
     assert '"direct":true' in command_line and '"aio":"native"' in command_line
     assert "virtio-balloon" not in command_line
+
+
+def test_memory_limit_and_statistics_change_at_once(kvm: Hypervisor, host: LocalHost) -> None:
+    domain = kvm.define("db-1")
+    domain.create()
+    obstacle = live.obstacle("set_hard_limit", domain)
+    limit = "pending_restart" if obstacle else "applied_live"
+    asked = "memory_backing: {hard_limit: 2G}\nballoon: {stats_period: 7}"
+    expected = {"memory_backing.hard_limit": limit, "balloon.stats_period": "applied_live"}
+    assert statuses(tune(host, kvm, asked)) == expected
+    assert not tune(host, kvm, asked)["changed"]
+    if obstacle is None:
+        assert domain.memoryParameters(libvirt.VIR_DOMAIN_AFFECT_LIVE)["hard_limit"] == 2 * 1024**2
+    assert "<stats period='7'/>" in domain.XMLDesc(0)
+    back = "memory_backing: {hard_limit: none}\nballoon: {stats_period: none}"
+    assert statuses(tune(host, kvm, back)) == expected
+    assert "<stats" not in domain.XMLDesc(0) and "hard_limit" not in domain.XMLDesc(INACTIVE)
+    assert not tune(host, kvm, back)["changed"]
+
+
+def test_hundred_domains_take_one_call(kvm: Hypervisor, host: LocalHost) -> None:
+    for number in range(100):
+        kvm.define(f"vm-{number}")
+    asked = f"cputune: {{emulatorpin: '{FIRST}'}}\nmemory_backing: {{nosharepages: true}}\n"
+    asked += "disks: [{match: {bus: virtio}, cache: none}]"
+    began = time.monotonic()
+    assert tune(host, kvm, asked, "vm-*")["changed"]
+    changed = time.monotonic() - began
+    assert not tune(host, kvm, asked, "vm-*")["changed"]
+    unchanged = time.monotonic() - began - changed
+    # Whatever else the machine does: half a second a domain is what a task of its own would cost.
+    assert changed < 50 and unchanged < changed / 2

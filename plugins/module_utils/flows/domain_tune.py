@@ -114,13 +114,15 @@ def _refusal(plan: DomainPlan, change: Change) -> str:
 def _fail(failed: Mapping[str, GoldsmithError], results: Mapping[str, t.Any]) -> None:
     """Raise GoldsmithError where domains failed that the others have survived."""
     if failed:
+        # Of these nothing came true that was planned.
+        put_back = {name: {**results[name], "changed": False, "error": str(error)} for name, error in failed.items()}
         said = "; ".join(f"{name}: {error}" for name, error in failed.items())
         raise GoldsmithError(
             f"{len(failed)} domains could not be changed: {said}",
             "The others were changed, as atomic is false",
             changed=True,
             failed_domains=sorted(failed),
-            domains=dict(results),
+            domains={**results, **put_back},
         )
 
 

@@ -11,6 +11,9 @@ from collections.abc import Callable
 from ..common.cpuset import CpuSet
 from .bindings import in_our_words, libvirt
 
+_UNLIMITED = 9007199254740991
+"""KiB: VIR_DOMAIN_MEMORY_PARAM_UNLIMITED, which the bindings do not have."""
+
 Live = Callable[[t.Any, int, t.Any], None]
 """Gets libvirt's domain, the number of the vCPU or iothread, and the value."""
 
@@ -47,7 +50,7 @@ def _pin_iothread(handle: t.Any, index: int, value: CpuSet) -> None:
 
 
 def _set_hard_limit(handle: t.Any, dummy: int, value: int | str) -> None:
-    kib = value // 1024 if isinstance(value, int) else libvirt.VIR_DOMAIN_MEMORY_PARAM_UNLIMITED
+    kib = value // 1024 if isinstance(value, int) else _UNLIMITED
     handle.setMemoryParameters({libvirt.VIR_DOMAIN_MEMORY_HARD_LIMIT: kib}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 

@@ -130,6 +130,9 @@ def test_the_first_failure_takes_all_back(connection: t.Any, host: LocalHost, mo
     with pytest.raises(GoldsmithError, match="1 domains could not be changed: db-2: ") as raised:
         tune(host, ["db-1", "db-2", "test"], "balloon: {model: none}", atomic=False)
     assert raised.value.details["failed_domains"] == ["db-2"]
+    told = raised.value.details["domains"]
+    assert [told[name]["changed"] for name in ("db-1", "db-2", "test")] == [True, False, True]
+    assert "changed by somebody else" in told["db-2"]["error"]
     assert "model='none'" in definition(connection, "test")
 
 
