@@ -42,7 +42,7 @@ options:
         required: true
       cputune:
         description:
-          - Which CPUs of the host the threads of the domain may use.
+          - Which CPUs of the host the threads of the domain may use, and how they are scheduled there.
           - libvirt pins the threads of a running domain at once, and writes the definition for its next start.
           - On isolated CPUs (isolcpus) pin one to one; the scheduler does not spread threads over them.
         type: dict
@@ -89,6 +89,44 @@ options:
                   - CPUs of the host, or V(unpinned).
                 type: str
                 required: true
+          vcpusched:
+            description:
+              - How the kernel schedules the threads of vCPUs. Comes with the next start.
+              - A vCPU of V(fifo) or V(rr) starves everything else on its CPU. Keep the emulator, by
+                O(wishes[].cputune.emulatorpin), and other guests off there; otherwise the guest may not even boot.
+            type: list
+            elements: dict
+            suboptions:
+              vcpus:
+                description:
+                  - The vCPU, several of them as in V(0-3), or V(all).
+                type: str
+                required: true
+              scheduler:
+                description:
+                  - V(fifo) and V(rr) are the realtime policies, V(default) is the kernel's usual one.
+                type: str
+                choices: [default, batch, idle, fifo, rr]
+                required: true
+              priority:
+                description:
+                  - From 1 to 99. Required with V(fifo) and V(rr), and only possible with them.
+                type: int
+          emulatorsched:
+            description:
+              - How the kernel schedules QEMU's own threads. Comes with the next start.
+            type: dict
+            suboptions:
+              scheduler:
+                description:
+                  - As with O(wishes[].cputune.vcpusched[].scheduler).
+                type: str
+                choices: [default, batch, idle, fifo, rr]
+                required: true
+              priority:
+                description:
+                  - As with O(wishes[].cputune.vcpusched[].priority).
+                type: int
       memory_backing:
         description:
           - How the host provides the memory of the domain. All but O(wishes[].memory_backing.hard_limit) comes with the

@@ -54,6 +54,9 @@ def test_a_domain_as_libvirt_makes_it_has_no_drift(kvm: Hypervisor, host: LocalH
         "cputune.vcpupin.1": everywhere,
         "cputune.emulatorpin": everywhere,
         "cputune.iothreadpin.1": everywhere,
+        "cputune.vcpusched.0": "default",
+        "cputune.vcpusched.1": "default",
+        "cputune.emulatorsched": "default",
         "memory_backing.locked": False,
         "memory_backing.hugepages": "none",
         "balloon.model": "virtio",
@@ -94,16 +97,22 @@ def test_an_affinity_that_somebody_else_has_set(kvm: Hypervisor, host: LocalHost
     assert names(rows(audit(host, kvm))["cputune.vcpupin.1"]) == []
 
 
-def test_real_time_threads_are_seen(kvm: Hypervisor, host: LocalHost) -> None:
+def test_schedulers(kvm: Hypervisor, host: LocalHost) -> None:
+    """Any libvirtd may make threads less important. To make them more so takes a right."""
     domain = kvm.define("db-1")
+    tuned(host, kvm.uri, ["db-1"], "cputune: {vcpusched: [{vcpus: all, scheduler: batch}]}")
+    fifo = "cputune: {vcpusched: [{vcpus: '1', scheduler: fifo, priority: 3}]}"
+    (knob,) = tuned(host, kvm.uri, ["db-1"], fifo, on_refused="warn")["domains"]["db-1"]["knobs"]
     domain.create()
-    tid = next(thread["tid"] for thread in audit(host, kvm)["process"]["threads"] if thread["name"] == "CPU 1/TCG")
-    try:
-        os.sched_setscheduler(tid, os.SCHED_FIFO, os.sched_param(3))
-    except PermissionError:
-        pytest.skip("this machine gives no thread a realtime policy (CAP_SYS_NICE)")
-    thread = next(thread for thread in audit(host, kvm)["process"]["threads"] if thread["tid"] == tid)
-    assert (thread["policy"], thread["priority"]) == ("fifo", 3)
+    found = audit(host, kvm)
+    seen = {thread["name"]: (thread["policy"], thread["priority"]) for thread in found["process"]["threads"]}
+    assert seen["CPU 0/TCG"] == ("batch", 0)
+    assert rows(found)["cputune.vcpusched.0"]["kernel"] == "batch"
+    assert rows(found)["cputune.emulatorsched"]["kernel"] == "default"
+    if knob["status"] == "refused":
+        assert "CAP_SYS_NICE" in knob["reason"]
+        pytest.skip("this machine's libvirtd may not schedule in realtime (CAP_SYS_NICE)")
+    assert seen["CPU 1/TCG"] == ("fifo", 3)
 
 
 def test_cache_modes_as_qemu_and_the_kernel_have_them(kvm: Hypervisor, host: LocalHost) -> None:

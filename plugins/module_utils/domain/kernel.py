@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ..common.cpuset import CpuSet
 from ..host.processes import Process
+from ..host.procfs import Scheduling
 from .aspects.disks import targets
 from .aspects.memory_backing import memory_of
 from .document import Document
@@ -53,6 +54,8 @@ def kernel_view(process: Process, live: Document) -> KernelView:
         knob = _pin_knob(thread.name, thread.tid == process.pid)
         if knob is not None:
             values[knob] = thread.affinity
+            if "iothread" not in knob:
+                values[knob.replace("pin", "sched")] = _scheduler(thread.scheduling)
             if thread.cgroup_cpus is not None:
                 allowed[knob] = thread.cgroup_cpus
     values["memory_backing.locked"] = process.locked >= memory_of(live)
@@ -73,8 +76,10 @@ def kernel_view(process: Process, live: Document) -> KernelView:
 def agrees(knob: str, live: Value, kernel: Value) -> bool:
     """Whether the kernel does what the running domain's definition says; pins as what they come down to."""
     name = knob.rpartition(".")[2]
-    if live == DEFAULT:
-        return name not in _QEMUS_DEFAULTS or kernel == _QEMUS_DEFAULTS[name] or knob == "memory_backing.hugepages"
+    if live == DEFAULT and knob.startswith("disks."):
+        return name not in _QEMUS_DEFAULTS or kernel == _QEMUS_DEFAULTS[name]
+    if live == DEFAULT and knob == "memory_backing.hugepages":
+        return kernel != NONE
     return live in (UNPINNED, kernel)
 
 
@@ -96,6 +101,12 @@ def _pin_knob(thread: str, main: bool) -> str | None:
         if match is not None:
             return f"cputune.{knob}.{match[1]}"
     return None
+
+
+def _scheduler(found: Scheduling) -> str:
+    """As the knob has it."""
+    name = DEFAULT if found.policy == "other" else found.policy
+    return f"{name} {found.priority}" if found.priority else name
 
 
 def _disks(process: Process, live: Document) -> dict[str, DiskArguments]:

@@ -9,8 +9,11 @@ import typing as t
 from dataclasses import dataclass
 
 from ..common.cpuset import CpuSet
-from .document import Document, Step, drop
+from .document import Document, Known, Step, drop
 from .model import LiveCall, Value
+
+if t.TYPE_CHECKING:
+    from lxml.etree import _Element as Element
 
 UNPINNED = "unpinned"
 DEFAULT = "default"
@@ -153,6 +156,47 @@ class Pin:
     def effective(self, value: Value, online: CpuSet) -> Value:
         """No call of libvirt takes a pin away from a running domain: its threads are pinned to all they may use."""
         return (self.otherwise or online) if value == UNPINNED else value
+
+
+@dataclass(frozen=True)
+class Scheduler(_Plain):
+    """How the kernel schedules a thread: ``default``, ``batch``, ``idle``, or with a priority, ``fifo 1``.
+
+    Of vCPUs one element may be for several, in the attribute ``vcpus``; libvirt writes one for each.
+    """
+
+    tag: str
+    vcpu: int | None = None
+
+    def read(self, document: Document) -> Value:
+        element = self._element(document)
+        if element is None:
+            return DEFAULT
+        return " ".join(filter(None, (element.get("scheduler"), element.get("priority"))))
+
+    def write(self, document: Document, value: Value) -> None:
+        element = self._element(document)
+        if element is not None:
+            others = CpuSet.of([]) if self.vcpu is None else self._vcpus(element) - CpuSet.of([self.vcpu])
+            if others:
+                element.set("vcpus", str(others))
+            else:
+                drop(element)
+        if value == DEFAULT:
+            return
+        step: Step = self.tag if self.vcpu is None else Known(self.tag, "vcpus", str(self.vcpu))
+        element = document.ensure("cputune", step)
+        scheduler, dummy, priority = str(value).partition(" ")
+        element.set("scheduler", scheduler)
+        if priority:
+            element.set("priority", priority)
+
+    def _element(self, document: Document) -> Element | None:
+        found = document.all("cputune", self.tag)
+        return next((each for each in found if self.vcpu is None or self.vcpu in self._vcpus(each).cpus), None)
+
+    def _vcpus(self, element: Element) -> CpuSet:
+        return CpuSet.parse(element.get("vcpus") or "", "vcpus")
 
 
 def in_bytes(number: str, unit: str | None) -> Value:

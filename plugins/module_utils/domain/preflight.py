@@ -72,6 +72,34 @@ def _pins(case: _Case) -> Iterator[Finding]:
             )
 
 
+def _scheduling(case: _Case) -> Iterator[Finding]:
+    emulator = _cpus(case, "cputune.emulatorpin")
+    for knob, value in case.values.items():
+        if not knob.startswith(("cputune.vcpusched.", "cputune.emulatorsched")) or not _is_realtime(value):
+            continue
+        if case.host.realtime is False:
+            text = f"libvirtd may not schedule threads by {value}: it has not the right (CAP_SYS_NICE), as in most "
+            yield from case.find("refuse", knob, f"{text}containers")
+        pin = knob.replace("vcpusched", "vcpupin")
+        shared = _cpus(case, pin) & emulator if pin != knob else emulator - emulator
+        if shared:
+            yield from case.find(
+                "warn",
+                (knob, pin, "cputune.emulatorpin"),
+                f"this vCPU is scheduled by {value} and shares the CPUs {shared} with the emulator, which it starves: "
+                "the guest may never boot; pin them apart",
+            )
+
+
+def _is_realtime(value: Value) -> bool:
+    return str(value).startswith(("fifo ", "rr "))
+
+
+def _cpus(case: _Case, knob: str) -> CpuSet:
+    value = registry.places(case.after)[knob].effective(case.values[knob], case.host.online)
+    return value if isinstance(value, CpuSet) else case.host.online
+
+
 def _hugepages(case: _Case) -> Iterator[Finding]:
     knob = "memory_backing.hugepages"
     size = case.values[knob]
@@ -206,4 +234,4 @@ def _sharing(case: _Case) -> Iterator[Finding]:
         )
 
 
-_CHECKS: t.Final = (_pins, _hugepages, _memory_limits, _balloon, _disks, _sharing)
+_CHECKS: t.Final = (_pins, _scheduling, _hugepages, _memory_limits, _balloon, _disks, _sharing)

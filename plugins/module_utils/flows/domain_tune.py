@@ -52,7 +52,7 @@ def tune_domains(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> d
         raise BadRequestError(f"backup_keep is {params['backup_keep']}", "Give a number from 1 on")
     selectors = list(dict.fromkeys(selector for wish in wishes for selector in wish["domains"]))
     # Who only looks needs no right to write, and waits for nobody.
-    with connected(params["uri"]) as connection, contextlib.nullcontext() if check_mode else _locked(host, params):
+    with contextlib.nullcontext() if check_mode else _locked(host, params), connected(params["uri"]) as connection:
         domains = read_domains(connection, selectors, allow_empty=params["allow_empty"], secrets=True)
         facts = read_host(connection, params["uri"], (known.found.document for known in domains.values()))
         plans = {name: plan_domain(known.found, wishes, facts) for name, known in domains.items()}

@@ -19,6 +19,7 @@ from .model import HostFacts, Node, Pages
 _CPUS = "sys/devices/system/cpu"
 _NODES = "sys/devices/system/node"
 _DAEMONS = ("libvirtd", "virtqemud")
+_CAP_SYS_NICE = 1 << 23
 _CAP_SYS_RESOURCE = 1 << 24
 _NOTHING = CpuSet(frozenset())
 
@@ -37,12 +38,14 @@ def from_sysfs(disks: Iterable[str], root: str = "/", uid: int = 0) -> HostFacts
         )
         for path in glob.glob(os.path.join(root, _NODES, "node[0-9]*"))
     }
+    memlock, realtime = _rights(root, uid)
     return HostFacts(
         online=online,
         # A kernel without NUMA has no such directories.
         nodes=nodes or {0: Node(online, _pages(os.path.join(root, "sys/kernel/mm/hugepages")))},
         isolated=_cpu_list(os.path.join(root, _CPUS, "isolated")),
-        memlock=_memlock(root, uid),
+        memlock=memlock,
+        realtime=realtime,
         direct_io={path: able for path in disks for able in [opens_directly(path)] if able is not None},
     )
 
@@ -97,8 +100,11 @@ def _number(directory: str, name: str) -> int:
     return int(_text(directory, name))
 
 
-def _memlock(root: str, uid: int) -> int | None:
-    """What libvirt's daemon cannot go beyond: without CAP_SYS_RESOURCE it can lift no limit of QEMU's above its own."""
+def _rights(root: str, uid: int) -> tuple[int | None, bool | None]:
+    """What libvirt's daemon cannot go beyond: how much memory it can let lock, and whether it may schedule in realtime.
+
+    Without CAP_SYS_RESOURCE it can lift no limit of QEMU's above its own.
+    """
     for process in glob.glob(os.path.join(root, "proc", "[0-9]*")):
         try:
             if _text(process, "comm").strip() not in _DAEMONS or os.stat(process).st_uid != uid:
@@ -107,10 +113,10 @@ def _memlock(root: str, uid: int) -> int | None:
             limit = re.search(r"^Max locked memory\s+\S+\s+(\d+)", _text(process, "limits"), re.MULTILINE)
         except OSError:
             continue
-        if capabilities is None or int(capabilities[1], 16) & _CAP_SYS_RESOURCE or limit is None:
-            return None
-        return int(limit[1])
-    return None
+        effective = int(capabilities[1], 16) if capabilities else 0
+        lifts = bool(effective & _CAP_SYS_RESOURCE) or limit is None
+        return None if lifts or limit is None else int(limit[1]), bool(effective & _CAP_SYS_NICE)
+    return None, None
 
 
 def _text(directory: str, name: str) -> str:

@@ -1,21 +1,27 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which CPUs of the host the threads of a domain may use."""
+"""Which CPUs of the host the threads of a domain may use, and how the kernel schedules them."""
 
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ...common.cpuset import CpuSet
 from ...common.errors import BadRequestError
 from ..document import Document, Known
 from ..model import LiveCall, Wished
 from ..options import cpuset_or_unpinned, refuse_twice
-from ..places import Pin, Place
+from ..places import DEFAULT, Pin, Place, Scheduler
 
 ALL = "all"
+_SCHEDULER: dict[str, t.Any] = {
+    "scheduler": {"type": "str", "required": True, "choices": [DEFAULT, "batch", "idle", "fifo", "rr"]},
+    "priority": {"type": "int"},
+}
+_PRIORITY = [("scheduler", "fifo", ["priority"]), ("scheduler", "rr", ["priority"])]
+_REALTIME = ("fifo", "rr")
 
 
 class Cputune:
@@ -41,6 +47,13 @@ class Cputune:
                     "cpuset": {"type": "str", "required": True},
                 },
             },
+            "vcpusched": {
+                "type": "list",
+                "elements": "dict",
+                "options": {"vcpus": {"type": "str", "required": True}, **_SCHEDULER},
+                "required_if": _PRIORITY,
+            },
+            "emulatorsched": {"type": "dict", "options": _SCHEDULER, "required_if": _PRIORITY},
         },
         "mutually_exclusive": [("vcpupin", "vcpupin_each")],
     }
@@ -63,6 +76,8 @@ class Cputune:
                 f"cputune.iothreadpin.{thread}": pin("iothreadpin", "pin_iothread", "iothread", thread)
                 for thread in iothread_ids(document)
             },
+            **{f"cputune.vcpusched.{vcpu}": Scheduler("vcpusched", vcpu) for vcpu in range(vcpu_count(document))},
+            "cputune.emulatorsched": Scheduler("emulatorsched"),
         }
 
     def wished(self, options: dict[str, t.Any], document: Document, option: str) -> dict[str, Wished]:
@@ -71,11 +86,14 @@ class Cputune:
             value = cpuset_or_unpinned(options["emulatorpin"], f"{option}.emulatorpin")
             wished["cputune.emulatorpin"] = Wished(value)
         wished.update(_iothread_pins(options, document, f"{option}.iothreadpin"))
+        wished.update(_schedulers(options, document, f"{option}.vcpusched"))
+        if options.get("emulatorsched") is not None:
+            wished["cputune.emulatorsched"] = _scheduler(options["emulatorsched"], f"{option}.emulatorsched")
         return wished
 
     def absent(self, knob: str, document: Document) -> str:
         dummy, kind, index = knob.split(".")
-        if kind == "vcpupin":
+        if kind in ("vcpupin", "vcpusched"):
             count = vcpu_count(document)
             return f"there is no vCPU {index}: the domain has {count}, of the numbers 0 to {count - 1}"
         threads = ", ".join(map(str, iothread_ids(document))) or "none"
@@ -111,11 +129,7 @@ def _vcpu_pins(options: dict[str, t.Any], document: Document, option: str) -> It
     for at, entry in enumerate(options.get("vcpupin") or []):
         where = f"{option}.vcpupin[{at}]"
         value = cpuset_or_unpinned(entry["cpuset"], f"{where}.cpuset")
-        vcpus = (
-            range(vcpu_count(document))
-            if entry["vcpu"].strip() == ALL
-            else sorted(CpuSet.parse(entry["vcpu"], f"{where}.vcpu").cpus)
-        )
+        vcpus = _numbers(entry["vcpu"], range(vcpu_count(document)), f"{where}.vcpu")
         named.extend(vcpus)
         for vcpu in vcpus:
             yield f"cputune.vcpupin.{vcpu}", Wished(value)
@@ -127,12 +141,34 @@ def _iothread_pins(options: dict[str, t.Any], document: Document, option: str) -
     for at, entry in enumerate(options.get("iothreadpin") or []):
         where = f"{option}[{at}]"
         value = cpuset_or_unpinned(entry["cpuset"], f"{where}.cpuset")
-        threads = (
-            iothread_ids(document)
-            if entry["iothread"].strip() == ALL
-            else sorted(CpuSet.parse(entry["iothread"], f"{where}.iothread").cpus)
-        )
+        threads = _numbers(entry["iothread"], iothread_ids(document), f"{where}.iothread")
         named.extend(threads)
         for thread in threads:
             yield f"cputune.iothreadpin.{thread}", Wished(value)
     refuse_twice(named, option, "iothread")
+
+
+def _schedulers(options: dict[str, t.Any], document: Document, option: str) -> Iterator[tuple[str, Wished]]:
+    named: list[int | str] = []
+    for at, entry in enumerate(options.get("vcpusched") or []):
+        vcpus = _numbers(entry["vcpus"], range(vcpu_count(document)), f"{option}[{at}].vcpus")
+        named.extend(vcpus)
+        for vcpu in vcpus:
+            yield f"cputune.vcpusched.{vcpu}", _scheduler(entry, f"{option}[{at}]")
+    refuse_twice(named, option, "vCPU")
+
+
+def _scheduler(entry: dict[str, t.Any], option: str) -> Wished:
+    scheduler, priority = entry["scheduler"], entry.get("priority")
+    if scheduler not in _REALTIME:
+        if priority is not None:
+            raise BadRequestError(f"{option} has a priority, and {scheduler} knows none", "Leave it out")
+        return Wished(scheduler)
+    if priority is None or not 1 <= priority <= 99:
+        raise BadRequestError(f"{option}.priority is {priority}", "Give a number from 1 to 99")
+    return Wished(f"{scheduler} {priority}")
+
+
+def _numbers(text: str, everything: Iterable[int], option: str) -> list[int]:
+    """The vCPUs or iothreads that are meant: numbers, or all that the domain has."""
+    return sorted(everything if text.strip() == ALL else CpuSet.parse(text, option).cpus)

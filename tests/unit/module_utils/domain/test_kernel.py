@@ -139,6 +139,23 @@ def test_a_cgroup_that_allows_less() -> None:
     assert drifts(rows(process(threads=tuple(threads)), live())) == {"cputune.vcpupin.0": ["cgroup_limits"]}
 
 
+def test_schedulers_of_threads() -> None:
+    cpus = CpuSet.of(range(8))
+    threads = [
+        Thread(12, "CPU 0/KVM", cpus, Scheduling("fifo", 2), None),
+        Thread(13, "CPU 1/KVM", cpus, Scheduling("other", 0), None),
+        Thread(10, "qemu-system-x86", cpus, Scheduling("batch", 0), None),
+    ]
+    scheduled = '<cputune><vcpusched vcpus="0-1" scheduler="fifo" priority="2"/></cputune><os>'
+    found_rows = rows(process(threads=tuple(threads)), live().replace("<os>", scheduled))
+    assert drifts(found_rows) == {
+        "cputune.vcpusched.0": ["hurts"],
+        "cputune.vcpusched.1": ["kernel_differs", "hurts"],
+        "cputune.emulatorsched": ["kernel_differs"],
+    }
+    assert found_rows["cputune.vcpusched.0"].kernel == "fifo 2"
+
+
 def test_cache_none_that_is_not_direct() -> None:
     direct = blockdevs(CACHE.format("true", "false"), ',"write-cache":"on"')
     text = live(' cache="none"')

@@ -68,6 +68,16 @@ def test_locked_memory_of_a_daemon_that_may_not_lock() -> None:
     assert not plan("memory_backing: {locked: true, hard_limit: 4G}", memlock=8 * 1024**3).refused
 
 
+def test_a_realtime_vcpu_keeps_off_the_emulator() -> None:
+    realtime = "vcpusched: [{vcpus: '1', scheduler: fifo, priority: 1}], vcpupin: [{vcpu: '1', cpuset: '5'}]"
+    shared = plan(f"cputune: {{{realtime}}}")
+    assert "shares the CPUs 5 with the emulator" in shared.warnings[0]
+    assert plan(f"cputune: {{{realtime}, emulatorpin: 0-3}}").warnings == ()
+    unable = plan(f"cputune: {{{realtime}}}", realtime=False)
+    assert statuses(unable) == {"cputune.vcpupin.1": "applied", "cputune.vcpusched.1": "refused"}
+    assert "CAP_SYS_NICE" in reason(unable, "cputune.vcpusched.1")
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [

@@ -37,10 +37,28 @@ def pins(key: str) -> st.SearchStrategy[list[dict[str, str]]]:
     return st.lists(pin, max_size=3, unique_by=lambda entry: entry[key])
 
 
+FIFO = st.fixed_dictionaries({"scheduler": st.just("fifo"), "priority": st.integers(1, 99)})
+BATCH = st.just({"scheduler": "batch", "priority": None})
+SCHEDULERS = st.lists(
+    st.builds(
+        lambda vcpus, scheduler: {"vcpus": vcpus, **scheduler},
+        st.sampled_from(["0", "1", "2"]),
+        st.one_of(FIFO, BATCH, st.just({"scheduler": "default", "priority": None})),
+    ),
+    max_size=2,
+    unique_by=lambda entry: entry["vcpus"],
+)
+
 WISH = st.fixed_dictionaries(
     {
         "domains": st.sampled_from([["db-1"], ["*"], [UUID], ["web-1"]]),
-        "cputune": some(vcpupin=pins("vcpu"), emulatorpin=CPUS, iothreadpin=pins("iothread")),
+        "cputune": some(
+            vcpupin=pins("vcpu"),
+            emulatorpin=CPUS,
+            iothreadpin=pins("iothread"),
+            vcpusched=SCHEDULERS,
+            emulatorsched=FIFO,
+        ),
         "memory_backing": some(
             locked=st.booleans(),
             hard_limit=st.sampled_from(["auto", "none", "4G", "3000M", "1023"]),

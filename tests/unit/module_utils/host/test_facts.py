@@ -54,7 +54,9 @@ def test_a_kernel_without_numa(tmp_path: Path) -> None:
 )
 def test_what_libvirtd_may_let_lock(tmp_path: Path, capabilities: str, limit: str, expected: int | None) -> None:
     root = plant(tmp_path, {**WITHOUT_NUMA, **daemon(capabilities, limit)})
-    assert from_sysfs([], str(root), uid=os.geteuid()).memlock == expected
+    facts = from_sysfs([], str(root), uid=os.geteuid())
+    assert facts.memlock == expected
+    assert facts.realtime is bool(int(capabilities, 16) & 1 << 23)
     assert from_sysfs([], str(root), uid=os.geteuid() + 1).memlock is None
 
 
