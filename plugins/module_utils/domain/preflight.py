@@ -77,9 +77,8 @@ def _scheduling(case: _Case) -> Iterator[Finding]:
     for knob, value in case.values.items():
         if not knob.startswith(("cputune.vcpusched.", "cputune.emulatorsched")) or not _is_realtime(value):
             continue
-        if case.host.realtime is False:
-            text = f"libvirtd may not schedule threads by {value}: it has not the right (CAP_SYS_NICE), as in most "
-            yield from case.find("refuse", knob, f"{text}containers")
+        if case.host.no_realtime:
+            yield from case.find("refuse", knob, case.host.no_realtime)
         pin = knob.replace("vcpusched", "vcpupin")
         shared = _cpus(case, pin) & emulator if pin != knob else emulator - emulator
         if shared:

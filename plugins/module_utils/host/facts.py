@@ -38,14 +38,14 @@ def from_sysfs(disks: Iterable[str], root: str = "/", uid: int = 0) -> HostFacts
         )
         for path in glob.glob(os.path.join(root, _NODES, "node[0-9]*"))
     }
-    memlock, realtime = _rights(root, uid)
+    memlock, may_nice = _rights(root, uid)
     return HostFacts(
         online=online,
         # A kernel without NUMA has no such directories.
         nodes=nodes or {0: Node(online, _pages(os.path.join(root, "sys/kernel/mm/hugepages")))},
         isolated=_cpu_list(os.path.join(root, _CPUS, "isolated")),
         memlock=memlock,
-        realtime=realtime,
+        no_realtime=_no_realtime(root, may_nice),
         direct_io={path: able for path in disks for able in [opens_directly(path)] if able is not None},
     )
 
@@ -100,10 +100,19 @@ def _number(directory: str, name: str) -> int:
     return int(_text(directory, name))
 
 
-def _rights(root: str, uid: int) -> tuple[int | None, bool | None]:
-    """What libvirt's daemon cannot go beyond: how much memory it can let lock, and whether it may schedule in realtime.
+def _no_realtime(root: str, may_nice: bool) -> str:
+    if not may_nice:
+        return "libvirtd has not the right to schedule threads in realtime (CAP_SYS_NICE), as in most containers"
+    if glob.glob(os.path.join(root, "sys/fs/cgroup/cpu*/cpu.rt_runtime_us")):
+        return "the kernel gives realtime to cgroups one by one (RT_GROUP_SCHED), and libvirt's cgroups have none"
+    return ""
 
-    Without CAP_SYS_RESOURCE it can lift no limit of QEMU's above its own.
+
+def _rights(root: str, uid: int) -> tuple[int | None, bool]:
+    """How much memory libvirt's daemon can let lock at the most, and whether it may schedule threads in realtime.
+
+    Without CAP_SYS_RESOURCE it can lift no limit of QEMU's above its own. Of a daemon that is not found, the best is
+    assumed.
     """
     for process in glob.glob(os.path.join(root, "proc", "[0-9]*")):
         try:
@@ -116,7 +125,7 @@ def _rights(root: str, uid: int) -> tuple[int | None, bool | None]:
         effective = int(capabilities[1], 16) if capabilities else 0
         lifts = bool(effective & _CAP_SYS_RESOURCE) or limit is None
         return None if lifts or limit is None else int(limit[1]), bool(effective & _CAP_SYS_NICE)
-    return None, None
+    return None, True
 
 
 def _text(directory: str, name: str) -> str:

@@ -37,8 +37,8 @@ class HostFacts:
     """CPUs that the scheduler leaves alone (isolcpus)."""
     memlock: int | None = None
     """Bytes that libvirtd can let a domain lock; None where it can lift the limit, or where it is not known."""
-    realtime: bool | None = None
-    """Whether libvirtd may give threads a realtime policy; None where that is not known."""
+    no_realtime: str = ""
+    """Why libvirtd cannot give threads a realtime policy, a sentence without a full stop; empty where it can."""
     direct_io: Mapping[str, bool] = field(default_factory=dict)
     """By path of a disk: whether it can be opened with O_DIRECT. What could not be tried is missing."""
     restricted: str = ""

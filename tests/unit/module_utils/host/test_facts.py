@@ -56,8 +56,15 @@ def test_what_libvirtd_may_let_lock(tmp_path: Path, capabilities: str, limit: st
     root = plant(tmp_path, {**WITHOUT_NUMA, **daemon(capabilities, limit)})
     facts = from_sysfs([], str(root), uid=os.geteuid())
     assert facts.memlock == expected
-    assert facts.realtime is bool(int(capabilities, 16) & 1 << 23)
+    assert ("CAP_SYS_NICE" in facts.no_realtime) == (not int(capabilities, 16) & 1 << 23)
     assert from_sysfs([], str(root), uid=os.geteuid() + 1).memlock is None
+
+
+def test_a_kernel_that_gives_realtime_to_cgroups_one_by_one(tmp_path: Path) -> None:
+    root = plant(tmp_path, {**WITHOUT_NUMA, **daemon("000001ffffffffff", "65536")})
+    assert from_sysfs([], str(root), uid=os.geteuid()).no_realtime == ""
+    plant(tmp_path, {"sys/fs/cgroup/cpu,cpuacct/cpu.rt_runtime_us": "950000\n"})
+    assert "RT_GROUP_SCHED" in from_sysfs([], str(root), uid=os.geteuid()).no_realtime
 
 
 def test_a_libvirtd_that_is_gone_says_nothing(tmp_path: Path) -> None:
