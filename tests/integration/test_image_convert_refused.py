@@ -19,6 +19,8 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import
     StoreError,
     VerificationError,
 )
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.convert_plan import working_directory
+from ansible_collections.goldsmith.kvm.plugins.module_utils.store.layout import Layout
 from ansible_collections.goldsmith.kvm.tests.fixtures import dummy_images
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
@@ -91,6 +93,52 @@ def test_what_the_source_lies_over_is_not_replaced(convert: Converting, source: 
             with pytest.raises(StoreError, match=rf"{dest} is a file of the source, and whatever else lies over it"):
                 convert({"dest": str(dest), "format": "raw"}, backing_files=True, check_mode=check_mode)
     assert {path: sha256(path) for path in before} == before
+
+
+@pytest.mark.parametrize("ending", [".sha256", ".sha256.asc", ".conversion.json"])
+def test_what_is_written_beside_an_output_replaces_nothing_of_the_source(
+    convert: Converting, source: Path, tmp_path: Path, ending: str
+) -> None:
+    convert.src = tmp_path / f"overlay{ending}"
+    qemu_img("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", source, convert.src)
+    source.rename(tmp_path / f"base{ending}")
+    qemu_img("rebase", "-u", "-F", "qcow2", "-b", tmp_path / f"base{ending}", convert.src)
+    convert.directory.mkdir()
+    convert.path(f"linked{ending}").hardlink_to(convert.src)
+    before = {path: sha256(path) for path in tmp_path.glob("*/*") if path.is_file()}
+    for dest in (tmp_path / "overlay", tmp_path / "base", convert.path("linked")):
+        for check_mode in (True, False):
+            with pytest.raises(GoldsmithError, match=rf"{dest}{ending} belongs to the source, and would be replaced"):
+                convert({"dest": str(dest), "format": "raw"}, backing_files=True, check_mode=check_mode)
+    assert {path: sha256(path) for path in before} == before
+
+
+def test_the_source_is_not_cleared_away_as_a_leftover(convert: Converting, source: Path) -> None:
+    convert.src = Path(working_directory(Layout(str(convert.store)), str(convert.path("a.raw")))) / "a.raw"
+    convert.src.parent.mkdir(parents=True)
+    source.rename(convert.src)
+    with pytest.raises(StoreError, match=rf"{convert.src} belongs to the source"):
+        convert({"dest": "a.raw", "format": "raw"})
+    assert convert.src.exists()
+
+
+@pytest.mark.parametrize("ending", [".sha256", ".sha256.asc", ".conversion.json"])
+def test_what_is_written_beside_an_output_is_no_other_output(convert: Converting, ending: str) -> None:
+    outputs = [{"dest": "a", "format": "raw"}, {"dest": f"a{ending}", "format": "qcow2"}]
+    first, second = (convert.path(output["dest"]) for output in outputs)
+    for given in (outputs, outputs[::-1]):
+        with pytest.raises(
+            BadRequestError, match=rf"{second} is an output, and also a name beside the output {first}\. "
+        ):
+            convert(*given, check_mode=True)
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_directory_with_the_name_of_a_checksum_file(convert: Converting, check_mode: bool) -> None:
+    convert.path("a.raw.sha256").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"a\.raw\.sha256 is a directory, and has the name of a file beside"):
+        convert({"dest": "a.raw", "format": "raw"}, checksum=True, check_mode=check_mode)
+    assert convert.there == ["a.raw.sha256"]
 
 
 @pytest.mark.parametrize(

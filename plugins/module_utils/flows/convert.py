@@ -20,8 +20,8 @@ from ..store.layout import Layout
 from ..store.signing import PACKAGE as GPG_PACKAGE
 from ..store.signing import Signer, checksum_path, signature_path
 from .convert_output import Worker
-from .convert_plan import Done, Plan, Source, find_source, plan_output, record_path, wanted_options
-from .convert_request import Output, Request, request_from
+from .convert_plan import Done, Plan, Source, find_source, plan_output, wanted_options
+from .convert_request import Output, Request, record_path, request_from
 from .held import Held, held_files
 
 

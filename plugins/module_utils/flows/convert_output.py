@@ -22,10 +22,19 @@ from ..common.host import Host
 from ..disk import convert, ova, qemu_img
 from ..store.digests import remember_digest
 from ..store.files import hash_file, identity_of, publish, refusal, remove_file, sync_file, write_json, write_text
-from ..store.layout import Layout, name_of
+from ..store.layout import Layout
 from ..store.signing import Signer, checksum_path, checksum_text, signature_path
-from .convert_plan import RECORD_SCHEMA, Done, HeldFiles, Plan, Source, plan_output, record_path, wanted_options
-from .convert_request import Output, Request
+from .convert_plan import (
+    RECORD_SCHEMA,
+    Done,
+    HeldFiles,
+    Plan,
+    Source,
+    plan_output,
+    wanted_options,
+    working_directory,
+)
+from .convert_request import Output, Request, record_path
 
 
 @dataclass(frozen=True)
@@ -163,12 +172,11 @@ class Worker:
     def _workdir(self, output: Output) -> Iterator[str]:
         """A directory on the file system of ``dest``, removed at the end, as is what killed runs have left.
 
-        The file has its own name in it: a VMDK has that name inside. There is one for each ``dest`` and store, whose
-        lock the caller holds.
+        The file has its own name in it: a VMDK has that name inside. The caller holds the lock of ``dest`` and store.
         """
         directory, name = os.path.split(output.dest)
         os.makedirs(directory, mode=0o755, exist_ok=True)
-        path = os.path.join(directory, f".{name}.{name_of(os.path.realpath(self.layout.root))[:8]}.tmp")
+        path = working_directory(self.layout, output.dest)
         shutil.rmtree(path, ignore_errors=True)
         for leftover in glob.glob(os.path.join(glob.escape(directory), f".{glob.escape(name)}.conversion.json.*.tmp")):
             remove_file(leftover)

@@ -18,19 +18,20 @@ from ..disk.backing import chain_of
 from ..store.digests import digest_of
 from ..store.files import Identity, hash_file, identity_of, read_json, read_record
 from ..store.images import Images
-from ..store.layout import Layout
+from ..store.layout import Layout, name_of
 from ..store.published import record_path as build_record_path
 from ..store.signing import checksum_path, checksum_text, signature_path
-from .convert_request import Output, Request
+from .convert_request import Output, Request, record_path, source_beside
 from .held import Held
 
 RECORD_SCHEMA = 1
 HeldFiles = Callable[[], Held]
 
 
-def record_path(dest: str) -> str:
-    """Where the record of the conversion to ``dest`` is; a golden image's own record has another name."""
-    return f"{dest}.conversion.json"
+def working_directory(layout: Layout, dest: str) -> str:
+    """Where ``dest`` is written, on its own file system. There is one for each ``dest`` and store."""
+    directory, name = os.path.split(dest)
+    return os.path.join(directory, f".{name}.{name_of(os.path.realpath(layout.root))[:8]}.tmp")
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def plan_output(
 ) -> Plan:
     """Look at what is there. Raises StoreError where it must not be replaced."""
     dest = output.dest
+    _require_room_beside(layout, output, source)
     record = _record(dest)
     reasons = _reasons(layout, output, source, record, remember)
     if reasons and os.path.lexists(dest):
@@ -162,6 +164,23 @@ def _reasons(
     if not reasons and digest_of(layout, output.dest, remember=remember) != record["image"]["digest"]:
         reasons.append("modified")
     return tuple(reasons)
+
+
+def _require_room_beside(layout: Layout, output: Output, source: Source | None) -> None:
+    """Raise StoreError where what is replaced or removed beside ``dest`` is of the source, or a directory."""
+    files = () if source is None else tuple(source.files)
+    work = working_directory(layout, output.dest) + os.sep
+    for path in output.beside:
+        if os.path.isdir(path):
+            raise StoreError(
+                f"{path} is a directory, and has the name of a file beside {output.dest}",
+                "Move it away, or give another dest",
+            )
+        if os.path.exists(path) and any(os.path.samefile(path, file) for file in files):
+            raise StoreError(*source_beside(path, output.dest))
+    for file in files:
+        if file.startswith(work):
+            raise StoreError(*source_beside(file, output.dest))
 
 
 def _require_replaceable(dest: str, source: Source | None, held: HeldFiles) -> None:

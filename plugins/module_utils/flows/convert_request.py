@@ -15,7 +15,7 @@ from ..common.errors import BadRequestError
 from ..disk.formats import Target, format_argument_spec, target_from
 from ..disk.ova import package_name
 from ..store.layout import DEFAULT_ROOT
-from ..store.signing import parse_fingerprint
+from ..store.signing import checksum_path, parse_fingerprint, signature_path
 
 _KEYS_THAT_COUNT = ("path", "digest")
 _LONGEST_NAME = 200
@@ -46,6 +46,11 @@ def convert_argument_spec() -> dict[str, t.Any]:
     }
 
 
+def record_path(dest: str) -> str:
+    """Where the record of the conversion to ``dest`` is; a golden image's own record has another name."""
+    return f"{dest}.conversion.json"
+
+
 @dataclass(frozen=True)
 class Output:
     """One file that is wanted."""
@@ -57,6 +62,11 @@ class Output:
     @property
     def lock_name(self) -> str:
         return f"convert:{self.dest}"
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """What else is written or removed; a checksum file and its signature also where none are wanted any more."""
+        return checksum_path(self.dest), signature_path(self.dest), record_path(self.dest)
 
 
 @dataclass(frozen=True)
@@ -148,5 +158,24 @@ def _outputs(given: Sequence[Mapping[str, t.Any]], source: str) -> tuple[Output,
         target = target_from(one, where)
         if target.machine is not None:
             package_name(dest)
-        outputs.append(Output(dest, target))
+        output = Output(dest, target)
+        if source in output.beside:
+            raise BadRequestError(*source_beside(source, dest))
+        for other in outputs:
+            _require_apart(output, other)
+            _require_apart(other, output)
+        outputs.append(output)
     return tuple(outputs)
+
+
+def source_beside(source: str, dest: str) -> tuple[str, str]:
+    """What is wrong where the source has the name of what lies beside an output, and the way out."""
+    return f"{source} belongs to the source, and would be replaced or removed with {dest}", "Give another dest"
+
+
+def _require_apart(output: Output, other: Output) -> None:
+    if other.dest in output.beside:
+        raise BadRequestError(
+            f"{other.dest} is an output, and also a name beside the output {output.dest}",
+            "Give one of the two another name",
+        )
