@@ -10,11 +10,14 @@ import binascii
 import hashlib
 import posixpath
 import re
-from collections.abc import Iterator
+import typing as t
+from collections.abc import Iterable, Iterator
 
 from ..model import ALWAYS, Context, Finding, Rule
 
 _DEFAULT_KEY_FILES = (".ssh/authorized_keys", ".ssh/authorized_keys2")
+_SSHD_CONFIG = ("/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf")
+_CA, _COMMAND = "trustedusercakeys", "authorizedkeyscommand"
 _KEY = re.compile(r"(?:^|\s)(?P<type>[a-z0-9@.-]+)\s+(?P<blob>AAAA[A-Za-z0-9+/=]+)")
 # crypt(5): `$id$…`, or 13 characters of DES, or `_` and 19 of BSDi.
 _HASH = re.compile(r"\$[0-9a-z]+\$.+|[./0-9A-Za-z]{13}|_[./0-9A-Za-z]{19}")
@@ -30,20 +33,34 @@ def _authorized_keys(context: Context) -> Iterator[Finding]:
     for user, path in _key_files(context):
         users.setdefault(path, []).append(user)
     for path in sorted(users):
-        if context.put_in_whole(path):
-            continue
-        lines = set(context.expected.lines.get(path, ()))
-        lines.update(*(context.expected.authorized_keys.get(user, ()) for user in users[path]))
-        known = {key for line in lines for key in _keys(line)}
-        for line in context.text(path).splitlines():
-            line = line.strip()
-            if line and not line.startswith("#") and not known & _keys(line):
-                yield Finding(path, f"lets {_described(line)} log in as {' or '.join(users[path])}")
+        given = (key for user in users[path] for key in context.expected.authorized_keys.get(user, ()))
+        for line in _foreign(context, path, given):
+            yield Finding(path, f"lets {_described(line)} log in as {' or '.join(users[path])}")
+    named = {context.tree.resolve(posixpath.join("/", setting.words[0])) for setting in _settings(context, _CA)}
+    for path in sorted(filter(None, named)):
+        for line in _foreign(context, path):
+            yield Finding(path, f"lets everybody log in whose certificate is signed by {_described(line)}")
+    for setting in _settings(context, _COMMAND):
+        program, lines = setting.words[0], context.expected.lines.get(setting.path, ())
+        meant = setting.line in map(str.strip, lines) or any(map(context.put_in_whole, (setting.path, program)))
+        if program.lower() != "none" and not meant:
+            yield Finding(setting.path, f"lets everybody log in whose key {program} prints")
+
+
+def _foreign(context: Context, path: str, given: Iterable[str] = ()) -> Iterator[str]:
+    """Lines with a key that is neither given nor what the recipe wrote there."""
+    if context.put_in_whole(path):
+        return
+    known = {key for line in (*given, *context.expected.lines.get(path, ())) for key in _keys(line)}
+    for line in map(str.strip, context.text(path).splitlines()):
+        if line and not line.startswith("#") and not known & _keys(line):
+            yield line
 
 
 def _key_files(context: Context) -> Iterator[tuple[str, str]]:
     """User and real path of each file that sshd may look into, and that is there."""
-    patterns = {*_DEFAULT_KEY_FILES, *_configured(context)}
+    configured = (word for setting in _settings(context, "authorizedkeysfile") for word in setting.words)
+    patterns = {*_DEFAULT_KEY_FILES, *(word for word in configured if word != "none")}
     named = [("root", "/etc/dropbear/authorized_keys")]
     for user, home in context.accounts:
         for pattern in patterns:
@@ -56,12 +73,20 @@ def _key_files(context: Context) -> Iterator[tuple[str, str]]:
             yield user, entry.path
 
 
-def _configured(context: Context) -> Iterator[str]:
-    for entry in context.matching("/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"):
-        for line in context.text(entry.path).splitlines():
+class _Setting(t.NamedTuple):
+    path: str
+    """The file of sshd's that has it."""
+    line: str
+    words: list[str]
+    """Its values, at least one."""
+
+
+def _settings(context: Context, keyword: str) -> Iterator[_Setting]:
+    for entry in context.matching(*_SSHD_CONFIG, types=("file", "link")):
+        for line in map(str.strip, context.text(entry.path).splitlines()):
             words = line.replace("=", " ").replace('"', "").split()
-            if words and words[0].lower() == "authorizedkeysfile":
-                yield from (word for word in words[1:] if word != "none")
+            if len(words) > 1 and words[0].lower() == keyword:
+                yield _Setting(entry.path, line, words[1:])
 
 
 def _keys(line: str) -> frozenset[str]:
@@ -115,10 +140,13 @@ RULES = (
         "authorized_keys",
         """
         No key lets anybody log in but those that the recipe's steps `user` and `ssh_inject` gave or that it wrote as a
-        line into that file, and files that it put in by name; a directory does not name them. A key that was left by
-        somebody who tried the image opens every clone.
+        line into that file, and files that it put in by name; a directory does not name them. The same holds of the
+        keys of `TrustedUserCAKeys`, and `AuthorizedKeysCommand` is there only where the recipe put in the program, or
+        the file or the line of sshd's configuration. A key that was left by somebody who tried the image opens every
+        clone, and a certificate authority opens it for all whom it signs.
         """,
-        "Take the key out, as by a step delete for the file, or give it by the step user or ssh_inject",
+        "Take the key out, as by a step delete for the file, or give it by the step user or ssh_inject. What else sshd "
+        "is to trust a step write or upload puts in",
         _authorized_keys,
         ALWAYS,
     ),

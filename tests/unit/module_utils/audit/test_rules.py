@@ -37,6 +37,25 @@ BROKEN: list[tuple[str, str, Change]] = [
         ),
     ),
     ("authorized_keys", "/root/.ssh/authorized_keys", lambda t: t.file("/root/.ssh/authorized_keys", "no key at all")),
+    (
+        "authorized_keys",
+        "/etc/ssh/ca.pub",
+        lambda t: t.file("/etc/ssh/sshd_config", "Port 22\ntrustedusercakeys=/etc/ssh/ca.pub\n").file(
+            "/etc/ssh/ca.pub", f"# CA\n{KEY}\n"
+        ),
+    ),
+    (
+        "authorized_keys",
+        "/etc/ssh/sshd_config.d/k.conf",
+        lambda t: t.file("/etc/ssh/sshd_config.d/k.conf", "Match User ops\n  AuthorizedKeysCommand /usr/bin/x %u\n"),
+    ),
+    (
+        "authorized_keys",
+        "/etc/ssh/sshd_config.d/l.conf",
+        lambda t: t.file("/srv/l", 'AuthorizedKeysCommand "/usr/bin/x"\n').add(
+            "/etc/ssh/sshd_config.d/l.conf", "link", 0o777, 6, "/srv/l"
+        ),
+    ),
     ("passwords", "/etc/shadow", lambda t: t.file("/etc/shadow", f"root:{HASH}:20779:0:99999:7:::\n")),
     ("passwords", "/etc/shadow", lambda t: t.file("/etc/shadow", f"root:!{HASH}:20779:0:99999:7:::\n")),
     ("passwords", "/etc/shadow", lambda t: t.file("/etc/shadow", "root::20779:0:99999:7:::\n")),
@@ -149,6 +168,14 @@ BROKEN: list[tuple[str, str, Change]] = [
 INNOCENT: list[tuple[str, Change]] = [
     ("a key file with comments", lambda t: t.file("/root/.ssh/authorized_keys", "# none\n\n")),
     (
+        "settings of sshd that trust nobody",
+        lambda t: t.file(
+            "/etc/ssh/sshd_config",
+            "AuthorizedKeysCommand none\nTrustedUserCAKeys none\nTrustedUserCAKeys /etc/ssh/gone.pub\n"
+            "#TrustedUserCAKeys /etc/ssh/ca.pub\nAuthorizedKeysCommandUser nobody\nTrustedUserCAKeys\n",
+        ).file("/etc/ssh/ca.pub", KEY),
+    ),
+    (
         "a file in a sticky directory",
         lambda t: t.file("/srv/sticky/x", "", 0o666).add("/srv/sticky", "directory", 0o1777),
     ),
@@ -253,6 +280,33 @@ def test_keys_of_the_recipe_are_known_by_themselves(line: str) -> None:
     tree = clean().file("/home/ops/.ssh/authorized_keys", f"{line}\n")
     assert failed(tree, Expected(authorized_keys={"ops": frozenset({KEY})})) == {}
     assert set(failed(tree, Expected(authorized_keys={"root": frozenset({KEY})}))) == {"authorized_keys"}
+
+
+@pytest.mark.parametrize(
+    ("expected", "left"),
+    [
+        (Expected(files=("/etc/ssh/ca.pub", "/usr/bin/x")), []),
+        (Expected(files=("/etc/ssh/ca.pub", "/etc/ssh/sshd_config")), []),
+        (
+            Expected(
+                lines={
+                    "/etc/ssh/ca.pub": frozenset({KEY, OTHER}),
+                    "/etc/ssh/sshd_config": frozenset({"AuthorizedKeysCommand /usr/bin/x"}),
+                }
+            ),
+            [],
+        ),
+        (Expected(files=("/usr/bin/x",), lines={"/etc/ssh/ca.pub": frozenset({KEY})}), ["/etc/ssh/ca.pub"]),
+        # Who may log in as ops may not say who else may.
+        (Expected(files=("/usr/bin/x",), authorized_keys={"ops": frozenset({KEY})}), ["/etc/ssh/ca.pub"] * 2),
+        (Expected(files=("/etc/ssh/ca.pub",)), ["/etc/ssh/sshd_config"]),
+        (Expected(files=("/etc/ssh/ca.pub",), directories=("/etc/ssh",)), ["/etc/ssh/sshd_config"]),
+    ],
+)
+def test_what_else_sshd_trusts_the_recipe_has_to_put_in(expected: Expected, left: list[str]) -> None:
+    tree = clean().file("/etc/ssh/ca.pub", f"{KEY}\n{OTHER}\n").file("/usr/bin/x", "#!/bin/sh\n", 0o755)
+    tree.file("/etc/ssh/sshd_config", "TrustedUserCAKeys /etc/ssh/ca.pub\n  AuthorizedKeysCommand /usr/bin/x\n")
+    assert failed(tree, expected) == ({"authorized_keys": left} if left else {})
 
 
 def test_a_line_of_the_recipe_makes_no_other_key_known() -> None:
