@@ -9,6 +9,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -123,11 +124,13 @@ def test_a_source_that_a_guest_runs_on(convert: Converting) -> None:
 def test_too_small_a_disk_is_refused_before_anything_is_written(
     convert: Converting, outputs: Sequence[dict[str, t.Any]]
 ) -> None:
+    said = r"What is to be written needs 4\.\d\d MiB in .*, and 3 MiB are free there"
     with small_file_system(convert.directory, "3m"):
-        with pytest.raises(
-            StoreError, match=r"What is to be written needs 4\.\d\d MiB in .*, and 3 MiB are free there"
-        ):
+        with pytest.raises(StoreError, match=said):
             convert(*outputs)
+        assert convert(*outputs, check_mode=True)["changed"]
+        (warned,) = convert.host.warnings
+        assert re.search(said, warned)
         assert convert.there == []
 
 
@@ -186,7 +189,9 @@ def test_one_output_fails_and_the_other_is_there(convert: Converting) -> None:
 def test_a_place_that_cannot_be_written(convert: Converting) -> None:
     with small_file_system(convert.directory, "10m"):
         subprocess.run(["mount", "-o", "remount,ro", convert.directory], check=True)
-        assert convert(RAW, check_mode=True)["changed"]
+        assert convert(RAW, check_mode=True, store=str(convert.path("store")))["changed"]
+        cannot = f"nothing can be converted as it is: this user may not write to {convert.directory}"
+        assert convert.host.warnings == [cannot]
         with pytest.raises(StoreError, match="cannot be written: Read-only file system"):
             convert(RAW)
 

@@ -29,7 +29,7 @@ from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from tests.tools import setup
 from tests.tools.sanity import OLDEST_VENV
 
-from .fetching import Unattributed
+from .fetching import Unattributed, small_file_system
 from .plays import PLAYBOOK, Result, run_module, run_playbook, run_tasks
 
 MODULE = "goldsmith.kvm.seed_iso"
@@ -327,10 +327,23 @@ def test_a_host_without_xorriso(tmp_path: Path) -> None:
     assert "xorriso is not installed: writing the seed needs it. Install the package xorriso" in checked["warnings"]
     assert f"{path.parent} is not there: writing the seed needs it" in checked["warnings"]
     assert any("does not know the group no-such-group" in warning for warning in checked["warnings"])
+    checked = run_module(MODULE, "--check", path="/proc/self/seed.iso", mode="rw")
+    assert any("does not know the mode rw" in warning for warning in checked["warnings"])
     refused = run_module(MODULE, environ=environ, path=str(tmp_path / "seed.iso"))
     assert refused["msg"] == "the program xorriso is not installed on this host. Install the package xorriso."
     refused = run_module(MODULE, path=str(path))
     assert refused["msg"] == f"{path.parent} is not there. Make it, or choose another directory."
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path, host: LocalHost) -> None:
+    defaults = {name: option.get("default") for name, option in seed_argument_spec().items()}
+    params = {**defaults, "path": str(tmp_path / "small" / "seed.iso")}
+    with small_file_system(tmp_path / "small", "1m"):
+        subprocess.run(["mount", "-o", "remount,ro", tmp_path / "small"], check=True)
+        assert make_seed(host, params, True, Unattributed())["changed"]
+        assert host.warnings == [f"{tmp_path}/small cannot be written by this user: writing the seed needs that"]
+        with pytest.raises(StoreError, match="cannot be written: Read-only file system"):
+            make_seed(host, params, False, Unattributed())
 
 
 def test_options_that_are_wrong(tmp_path: Path) -> None:

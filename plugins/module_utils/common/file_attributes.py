@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import grp
 import pwd
+import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
+_CHANGE = "(?:a|[ugo]*)(?:[-+=][rwxXstugo]*)*"
+_MODE = re.compile(rf"(?:0o)?[0-7]+|{_CHANGE}(?:,{_CHANGE})*")
+"""As AnsibleModule takes it."""
 
 
 class Attributes(t.Protocol):
@@ -22,7 +27,7 @@ class Attributes(t.Protocol):
         """
 
     def unknown(self) -> list[str]:
-        """``owner ops``, ``group kvm``: what this host does not know, so that it cannot be given to a file."""
+        """``owner ops``, ``mode rw``: what this host does not know, so that it cannot be given to a file."""
 
 
 class ModuleAttributes:
@@ -39,7 +44,9 @@ class ModuleAttributes:
     def unknown(self) -> list[str]:
         options = (("owner", pwd.getpwnam), ("group", grp.getgrnam))
         given = [(name, self._module.params.get(name), find) for name, find in options]
-        return [f"{name} {value}" for name, value, find in given if value and not _is_known(value, find)]
+        unknown = [f"{name} {value}" for name, value, find in given if value and not _is_known(value, find)]
+        mode = self._module.params.get("mode")
+        return unknown if mode is None or _MODE.fullmatch(str(mode)) else [*unknown, f"mode {mode}"]
 
 
 def _is_known(name: str, find: t.Callable[[str], t.Any]) -> bool:

@@ -11,7 +11,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
-from ..common.errors import GoldsmithError
+from ..common.errors import GoldsmithError, StoreError
 from ..common.file_attributes import Attributes
 from ..common.host import Host
 from ..common.space import require_free_space
@@ -43,7 +43,7 @@ def convert_image(
         for index, output in enumerate(request.outputs):
             convert.require_size(output.target, source.info, f"outputs[{index}]")
     if check_mode:
-        _warn_of_obstacles(host, plans, attributes)
+        _warn_of_obstacles(host, layout, source, plans, attributes)
     if check_mode or not any(plan.changes or plan.compares for plan in plans):
         done: list[Done] = [(plan, plan.record, 0.0) for plan in plans]
     else:
@@ -58,8 +58,19 @@ def _held(host: Host, layout: Layout, root: str) -> Held:
     return held
 
 
-def _warn_of_obstacles(host: Host, plans: Sequence[Plan], attributes: Attributes) -> None:
+def _warn_of_obstacles(
+    host: Host, layout: Layout, source: Source | None, plans: Sequence[Plan], attributes: Attributes
+) -> None:
     """In check mode: warn of what the host lacks for the run."""
+    written = {_nearest_directory(os.path.dirname(plan.output.dest)) for plan in plans if plan.changes}
+    for directory in sorted({*written, _nearest_directory(layout.root)}):
+        if not os.access(directory, os.W_OK | os.X_OK):
+            host.warn(f"nothing can be converted as it is: this user may not write to {directory}")
+    if source is not None and source.info is not None:
+        try:
+            _require_space(host, source.info, [plan.output for plan in plans if plan.reasons])
+        except StoreError as error:
+            host.warn(f"not everything can be converted as it is: {error}")
     if any("signature" in plan.beside for plan in plans) and host.which("gpg") is None:
         host.warn(f"nothing can be signed on this host as it is: gpg is not installed (package {GPG_PACKAGE})")
     for unknown in attributes.unknown():
@@ -119,14 +130,19 @@ def _require_space(host: Host, info: qemu_img.ImageInfo, outputs: Sequence[Outpu
     """Raise StoreError when the outputs do not find room together."""
     needed: dict[int, tuple[str, int]] = {}
     for output in outputs:
-        directory = os.path.dirname(output.dest)
-        while not os.path.isdir(directory):
-            directory = os.path.dirname(directory)
+        directory = _nearest_directory(os.path.dirname(output.dest))
         device = os.stat(directory).st_dev
         known = needed.get(device, (directory, 0))
         needed[device] = (known[0], known[1] + convert.needed_bytes(host, info, output.target))
     for directory, size in needed.values():
         require_free_space(directory, size, "What is to be written")
+
+
+def _nearest_directory(path: str) -> str:
+    """The directory, or the one that is there on the way to it."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
 
 
 def _result(

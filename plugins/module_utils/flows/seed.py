@@ -135,8 +135,11 @@ def _foresee(host: Host, path: str, attributes: Attributes) -> None:
     """Tell of what would stop the run, and may be there by then."""
     if host.which("xorriso") is None:
         host.warn(f"xorriso is not installed: writing the seed needs it. Install the package {PACKAGE}")
-    if not os.path.isdir(os.path.dirname(path)):
-        host.warn(f"{os.path.dirname(path)} is not there: writing the seed needs it")
+    directory = os.path.dirname(path)
+    if not os.path.isdir(directory):
+        host.warn(f"{directory} is not there: writing the seed needs it")
+    elif not os.access(directory, os.W_OK | os.X_OK):
+        host.warn(f"{directory} cannot be written by this user: writing the seed needs that")
     for unknown in attributes.unknown():
         host.warn(f"this host does not know the {unknown}, which the seed is to be given")
 
