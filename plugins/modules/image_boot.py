@@ -146,6 +146,7 @@ options:
     description:
       - A file for what the serial console said, readable as text. It is written however the boot ends, for its owner
         alone, as a guest may print secrets. Its directory has to exist. Where it cannot be written there is a warning.
+      - The log of an earlier boot is replaced. What is a symbolic link, the image, or no text is refused.
     type: path
   store:
     description:

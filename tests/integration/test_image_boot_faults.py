@@ -28,6 +28,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import
 from ansible_collections.goldsmith.kvm.plugins.module_utils.disk import qemu_img
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import accel
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows import boot
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.boot_preflight import choose_accel
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.image_boot import boot_argument_spec, manage_boot
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from ansible_collections.goldsmith.kvm.tests.unit.small_tmpfs import small_tmpfs
@@ -85,12 +86,16 @@ def test_a_log_stays_where_nothing_was_started(tmp_path: Path) -> None:
 
 
 def test_a_boot_loader_that_hangs(tmp_path: Path) -> None:
+    image = silent(tmp_path)
+    before = image.read_bytes()
     began = time.monotonic()
-    error = refused(tmp_path, silent(tmp_path), timeout=10)
+    # As if the image had come there while it booted: before, preflight looks.
+    error = refused(tmp_path, image, timeout=10, console_log=str(image))
     assert 10 <= time.monotonic() - began < 40
     assert error.stage == "boot_loader"
     assert "silent.raw did not boot within 10 seconds: the boot loader did not start a kernel" in str(error)
     assert error.details["console"][-1] == "Booting from Hard Disk..."
+    assert image.read_bytes() == before
 
 
 def test_what_a_guest_prints_of_its_seed_is_masked(tmp_path: Path) -> None:
@@ -393,12 +398,12 @@ def test_bad_options(options: dict[str, t.Any], message: str, tmp_path: Path, ho
 
 def test_kvm_that_has_to_work(tmp_path: Path, host: LocalHost) -> None:
     works = accel.probe(host).works
-    assert boot.choose_accel(host, "tcg") == "tcg"
-    assert boot.choose_accel(host, "auto") == ("kvm" if works else "tcg")
+    assert choose_accel(host, "tcg") == "tcg"
+    assert choose_accel(host, "auto") == ("kvm" if works else "tcg")
     if works:
         assert host.warnings == []
-        assert boot.choose_accel(host, "kvm") == "kvm"
+        assert choose_accel(host, "kvm") == "kvm"
         return
     assert "booting with TCG, which takes one to two minutes; accel: tcg silences this" in host.warnings[0]
     with pytest.raises(BadRequestError, match=r"accel: kvm was asked for, but /dev/kvm"):
-        boot.choose_accel(host, "kvm")
+        choose_accel(host, "kvm")

@@ -39,6 +39,11 @@ class BootOptions:
     console_log: str | None = None
     """A file for what the console said, however the boot ended."""
 
+    @property
+    def seed(self) -> dict[str, t.Any]:
+        """What the user wants in the guest's seed."""
+        return {"user_data": self.user_data, "network_config": self.network_config}
+
 
 @dataclass(frozen=True)
 class Seconds:

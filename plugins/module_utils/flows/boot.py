@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import secrets
 import time
-import typing as t
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -32,34 +30,19 @@ from ..boot import (
 from ..boot.model import Boot, BootError, BootOptions
 from ..boot.watch import Watched, watch
 from ..common.age import now
-from ..common.errors import BadRequestError, StoreError
+from ..common.errors import GoldsmithError
 from ..common.host import Host
-from ..common.size import format_size
 from ..common.space import require_free_space
 from ..disk import qemu_img
-from ..engine import accel
 from ..store.files import write_text
 from .boot_outcome import masked, no_report, outcome
+from .boot_preflight import LEAST_SPACE, choose_accel, require_log
 
 _PORT_TAKEN = "Could not set up host forwarding rule"
 _PORT_TRIES = 5
 _SSH_SECONDS = 120
 LIFETIME = 180
 """Seconds that QEMU may outlive the time-out: to log in, and to be ended."""
-_LEAST_SPACE = 64 * 1024**2
-"""Bytes. Less than any guest writes that comes to its end."""
-_LEAST_MEMORY = 128 * 1024**2
-_LEAST_TIMEOUT = 10
-_ARCHITECTURE, _MACHINE = "amd64", "x86_64"
-"""What can be booted, as Debian and as the kernel call it."""
-_PROGRAMS = (
-    (qemu.PROGRAM, qemu.PACKAGE),
-    ("qemu-img", qemu_img.PACKAGE),
-    ("xorriso", seed_iso.PACKAGE),
-    ("ssh-keygen", ssh.PACKAGE),
-    ("ssh", ssh.PACKAGE),
-    *((program, "util-linux") for program in ("setsid", "flock", "setpriv")),
-)
 
 
 @dataclass(frozen=True)
@@ -107,7 +90,7 @@ def booted(
     program = host.require(qemu.PROGRAM, qemu.PACKAGE)
     accelerator = choose_accel(host, options.accel)
     with place.claimed(host, workdir) as here:
-        require_free_space(here.directory, _LEAST_SPACE, f"a boot of {image}")
+        require_free_space(here.directory, LEAST_SPACE, f"a boot of {image}")
         prepared = _prepare(host, here, program, accelerator, image, image_format, options)
         try:
             yield _boot(host, prepared, options, options.timeout + LIFETIME + lifetime)
@@ -116,72 +99,19 @@ def booted(
                 if not os.path.exists(here.kept):
                     machine.stop(here)
             finally:
-                _write_log(host, here, options.console_log)
+                _write_log(host, here, options.console_log, image)
 
 
-def preflight(host: Host, options: BootOptions, *, architecture: str = _ARCHITECTURE, prefix: str = "") -> None:
-    """Refuse what can be known not to boot before anything is done for it. Raises a GoldsmithError.
-
-    ``architecture`` is the image's, as Debian calls it; ``prefix`` stands before the names of options in messages.
-    """
-    if architecture != _ARCHITECTURE:
-        raise BadRequestError(
-            f"boot checks are for amd64, and the image is for {architecture}", "Boot it elsewhere, without this check"
-        )
-    if platform.machine() != _MACHINE:
-        raise BadRequestError(
-            f"boot checks are for amd64, and this host is {platform.machine()}", "Run them on a host that is amd64"
-        )
-    require_possible(options, prefix)
-    seed.seed_from(_asked(options), "goldsmith-boot")
-    if options.console_log is not None:
-        _require_log(options.console_log)
-    for program, package in _PROGRAMS:
-        host.require(program, package)
-    if options.firmware == "uefi":
-        firmware.find()
-    if options.accel == "kvm":
-        choose_accel(host, options.accel)
-
-
-def require_possible(options: BootOptions, prefix: str = "") -> None:
-    """Raise BadRequestError for an option that no guest can have; ``prefix`` stands before its name."""
-    if options.memory < _LEAST_MEMORY:
-        raise BadRequestError(
-            f"{prefix}memory is {format_size(options.memory)}", "Give at least 128M; cloud images need 512M or more"
-        )
-    for name, value, least in (("cpus", options.cpus, 1), ("timeout", options.timeout, _LEAST_TIMEOUT)):
-        if value < least:
-            raise BadRequestError(f"{prefix}{name} is {value}", f"Give a number from {least} on")
-    if options.ssh_port is not None and not 0 < options.ssh_port < 65536:
-        raise BadRequestError(
-            f"{prefix}ssh_port is {options.ssh_port}", "Give a number from 1 to 65535, or leave it out"
-        )
-
-
-def _write_log(host: Host, here: place.Place, path: str | None) -> None:
+def _write_log(host: Host, here: place.Place, path: str | None, image: str) -> None:
     """What came of the boot counts for more than this."""
     if path is None or not os.path.exists(here.console):
         return
     try:
+        # Something else may have come there meanwhile.
+        require_log(path, image)
         write_text(path, console.clean(here.read(here.console)))
-    except StoreError as error:
+    except GoldsmithError as error:
         host.warn(f"console_log was not written: {error}")
-
-
-def choose_accel(host: Host, wanted: str) -> str:
-    """``kvm`` or ``tcg``, for ``auto``, ``kvm`` or ``tcg``; warns where KVM does not work."""
-    if wanted == "tcg":
-        return "tcg"
-    kvm = accel.probe(host)
-    if kvm.works:
-        return "kvm"
-    if wanted == "kvm":
-        raise BadRequestError(
-            f"accel: kvm was asked for, but {kvm.reason}", "Repair that, or boot without it by accel: tcg"
-        )
-    host.warn(f"{kvm.reason}: booting with TCG, which takes one to two minutes; accel: tcg silences this")
-    return "tcg"
 
 
 def _prepare(
@@ -203,27 +133,9 @@ def _prepare(
     own = {"local-hostname": "goldsmith-boot", "public-keys": [key]}
     # The guest tells what it is waiting for, if it still can, before the time is over.
     limit = int(max(options.timeout - 45, options.timeout * 0.6))
-    content = seed.seed_from({**_asked(options), "meta_data": own}, f"goldsmith-boot-{secrets.token_hex(4)}")
+    content = seed.seed_from({**options.seed, "meta_data": own}, f"goldsmith-boot-{secrets.token_hex(4)}")
     seed_iso.write_iso(host, replace(content, vendor_data=guest_report.vendor_data(key, limit)), here.seed)
     return _Prepared(here, image, credentials, accelerator, uefi, program)
-
-
-def _asked(options: BootOptions) -> dict[str, t.Any]:
-    return {"user_data": options.user_data, "network_config": options.network_config}
-
-
-def _require_log(path: str) -> None:
-    """See that the console's log can be written at the end."""
-    directory = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(directory):
-        raise BadRequestError(f"the directory of console_log {path} does not exist", "Make it before")
-    if os.path.isdir(path):
-        raise BadRequestError(f"console_log {path} is a directory", "Name a file in it")
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise BadRequestError(
-            f"console_log {path} cannot be written: this user may not write its directory",
-            "Use become, or choose another directory",
-        )
 
 
 def _boot(host: Host, prepared: _Prepared, options: BootOptions, lifetime: float) -> Guest:

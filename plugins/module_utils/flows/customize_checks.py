@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from ..audit.model import Allowance
 from ..boot.model import FIRMWARES, BootOptions
 from ..common.errors import BadRequestError
+from ..common.host import Host
 from ..common.size import format_size, parse_size
 from .audit import ALLOW_SPEC, parse_allow
-from .boot import require_possible
+from .boot_preflight import require_possible
 from .image_boot import boot_argument_spec
 
 AUDIT, BOOT = "audit", "boot"
@@ -71,17 +72,26 @@ class Checks:
 
 
 def checks_from(params: Mapping[str, t.Any]) -> Checks:
-    """The checks of a module's parameters. Raises BadRequestError."""
-    boots: tuple[BootOptions, ...] = ()
-    if params["boot_check"]:
-        options = params["boot_options"] or {name: spec.get("default") for name, spec in _boot_options_spec().items()}
-        boots = tuple(_boot(options, firmware, params["accel"]) for firmware in dict.fromkeys(options["firmware"]))
-        if not boots:
-            raise BadRequestError(
-                "boot_options.firmware is empty, so that the image would not be booted",
-                "Name auto, bios or uefi, or leave boot_check out",
-            )
-    return Checks(params["audit"], parse_allow(params["audit_allow"], "audit_allow"), boots)
+    """The checks of a module's parameters. Raises BadRequestError, also for options of a check that is off."""
+    options = params["boot_options"] or {name: spec.get("default") for name, spec in _boot_options_spec().items()}
+    firmwares = options["firmware"]
+    if not firmwares:
+        raise BadRequestError(
+            "boot_options.firmware is empty, so that the image would not be booted",
+            "Name auto, bios or uefi, or set boot_check: false",
+        )
+    if len(set(firmwares)) < len(firmwares):
+        raise BadRequestError(f"boot_options.firmware is {', '.join(firmwares)}", "Name each firmware once")
+    boots = tuple(_boot(options, firmware, params["accel"]) for firmware in firmwares)
+    allow = parse_allow(params["audit_allow"], "audit_allow")
+    return Checks(params["audit"], allow, boots if params["boot_check"] else ())
+
+
+def warn_of_idle_options(host: Host, params: Mapping[str, t.Any]) -> None:
+    """Tell of options of a check that is off."""
+    for check, option in (("audit", "audit_allow"), ("boot_check", "boot_options")):
+        if params[option] and not params[check]:
+            host.warn(f"{option} does nothing, because {check} is false")
 
 
 def _boot(options: Mapping[str, t.Any], firmware: str, accel: str) -> BootOptions:

@@ -20,7 +20,7 @@ from ..store.files import write_json, write_text
 from ..store.layers import workdir
 from ..store.layout import Layout
 from ..store.published import Published, record_path
-from . import boot
+from . import boot, boot_preflight
 from .audit import audit_image
 from .audit_expected import expected_of
 from .customize_checks import AUDIT, BOOT, Checks
@@ -120,7 +120,7 @@ def preflight(host: Host, checks: Checks, base: Mapping[str, t.Any]) -> None:
     known = {"architecture": str(base["arch"])} if base.get("arch") else {}
     for options in checks.boots:
         # Whether KVM works is the engine's to find out, by a guest.
-        boot.preflight(host, replace(options, accel="tcg"), prefix="boot_options.", **known)
+        boot_preflight.preflight(host, replace(options, accel="tcg"), prefix="boot_options.", **known)
 
 
 def prove_published(

@@ -26,7 +26,8 @@ from ..common.size import parse_size
 from ..disk import qemu_img
 from ..store.files import identity_of, read_json, refusal, remove_file, write_json
 from ..store.layout import DEFAULT_ROOT, Layout
-from .boot import Guest, booted, preflight
+from .boot import Guest, booted
+from .boot_preflight import preflight
 
 SECRET_OPTIONS = ("user_data", "network_config")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -74,7 +75,7 @@ def manage_boot(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> di
     _require_growing(options, info)
     if params["keep_running"]:
         return _kept(host, params, options, info, layout, name, check_mode)
-    preflight(host, options)
+    preflight(host, options, image=image)
     if check_mode:
         return {"changed": False, "image": image, "boot": None, "guest": None}
     _make(boots)
@@ -101,14 +102,14 @@ def _kept(
         known = _running(boots, name)
         if known is not None and known["request"] == wanted:
             return _answer(known, changed=False)
-        preflight(host, options)
+        preflight(host, options, image=info.path)
         return _announced(info.path, known)
     _make(boots, layout.locks)
     with layout.lock(f"boot:{name}"):
         known = _running(boots, name)
         if known is not None and known["request"] == wanted:
             return _answer(known, changed=False)
-        preflight(host, options)
+        preflight(host, options, image=info.path)
         if known is not None:
             _end(Place(known["guest"]["directory"]))
         state = _state_file(boots, name)

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import typing as t
@@ -14,7 +15,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.boot import firmware
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import BootOptions
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError, MissingProgramError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import accel
-from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.boot import preflight
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.boot_preflight import preflight, require_log
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from ansible_collections.goldsmith.kvm.tests.unit.small_tmpfs import small_tmpfs
 
@@ -92,6 +93,43 @@ def test_other_architectures(bare: BareHost, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     with pytest.raises(BadRequestError, match="boot checks are for amd64, and this host is aarch64"):
         preflight(bare, BootOptions())
+
+
+@pytest.mark.parametrize(
+    ("head", "is_log"),
+    [
+        (b"", True),
+        (b"SeaBIOS\nbooted: \xe2\x9c\x93\n", True),
+        (b"x" * 65535 + "✓".encode(), True),
+        (b"QFI\xfb\x00\x00\x00\x03", False),
+        (b"KDMV\x01\x00\x00\x00", False),
+        (b"# Disk DescriptorFile\nversion=1\n", False),
+        (bytes(512), False),
+        (b"\x1f\x8b\x08\x08", False),
+    ],
+)
+def test_only_a_log_is_replaced_by_a_log(tmp_path: Path, head: bytes, is_log: bool) -> None:
+    path = tmp_path / "there"
+    path.write_bytes(head)
+    if is_log:
+        require_log(str(path), "")
+        return
+    with pytest.raises(BadRequestError, match=r"console_log .*there is there, and is no text: the log would replace"):
+        require_log(str(path), "")
+
+
+def test_an_image_and_links_and_devices_are_never_replaced_by_a_log(tmp_path: Path, bare: BareHost) -> None:
+    image, link, other, pipe = (tmp_path / name for name in ("image", "link", "other", "pipe"))
+    # An image may be anything.
+    image.write_text("text\n")
+    link.symlink_to("image")
+    os.link(image, other)
+    os.mkfifo(pipe)
+    for path, what in ((image, "the image itself"), (other, "the image itself"), (link, "a symbolic link")):
+        with pytest.raises(BadRequestError, match=f"{path} is there, and is {what}"):
+            preflight(bare, BootOptions(accel="tcg", console_log=str(path)), image=str(image))
+    with pytest.raises(BadRequestError, match="pipe is there, and is no regular file"):
+        require_log(str(pipe), str(image))
 
 
 def test_a_log_in_a_directory_that_cannot_be_written(bare: BareHost, tmp_path: Path) -> None:

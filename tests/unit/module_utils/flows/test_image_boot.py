@@ -125,6 +125,18 @@ def test_a_guest_is_ended_before_the_next_one_starts(store: Store, monkeypatch: 
     assert os.listdir(store.boots) == []
 
 
+def test_a_log_never_takes_the_place_of_the_image(store: Store, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(store.image.name)
+    for check_mode in (True, False):
+        for path, what in ((store.image, "the image itself"), (link, "a symbolic link")):
+            for keep_running in (True, False):
+                asked = {"image": str(link), "name": NAME, "keep_running": keep_running, "console_log": str(path)}
+                with pytest.raises(GoldsmithError, match=f"console_log {path} is there, and is {what}"):
+                    store.run(check_mode, **asked)
+    assert link.is_symlink() and store.image.stat().st_size == 1024**2
+
+
 def test_a_name_is_needed_only_where_a_guest_is_left(store: Store) -> None:
     assert store.run(True, image=str(store.image))["changed"] is False
     for options in ({"keep_running": True}, {"state": "absent"}):
