@@ -20,6 +20,7 @@ description:
   - The same seed is always the same bytes, whenever and wherever it is written, by the same version of C(xorriso).
   - The file is compared by what is in it. When that is right nothing is written, also if another program made it.
   - A file that is no seed is never overwritten or deleted.
+  - No file in the seed is larger than 16 MiB.
 extends_documentation_fragment:
   - goldsmith.kvm.attributes
   - goldsmith.kvm.attributes.actiongroup_kvm
@@ -28,7 +29,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Without C(xorriso), or without the directory, there is a warning.
+      - Without C(xorriso), or without a directory that can be written, there is a warning.
   diff_mode:
     support: partial
     details:
@@ -61,6 +62,7 @@ options:
     description:
       - What the guest is told of itself, as a dictionary or as a text of YAML.
       - A dictionary gets C(instance-id) and C(local-hostname) from O(instance_id) and O(local_hostname).
+      - A text has to have C(instance-id) in it, or C(seedfrom). Without one, all guests are the same to C(cloud-init).
     type: raw
   instance_id:
     description:

@@ -22,8 +22,12 @@ import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.seed import Seed
-from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.seed_iso import read_iso, write_iso
-from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import CommandError, StoreError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.seed_iso import LARGEST_FILE, read_iso, write_iso
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import (
+    BadRequestError,
+    CommandError,
+    StoreError,
+)
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.seed import make_seed, seed_argument_spec
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from tests.tools import setup
@@ -348,9 +352,28 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path, host: LocalHost) -> 
 
 def test_options_that_are_wrong(tmp_path: Path) -> None:
     tasks: list[dict[str, t.Any]] = [{MODULE: {}}, {MODULE: {"path": str(tmp_path / "a"), "user_data": "a: 1"}}]
-    missing, headless = run_tasks(tasks, ignore_errors=True)
+    tasks += [
+        {MODULE: {"path": path, "state": state}}
+        for path, state in (("", "present"), ("a/", "absent"), ("a" * 241, "present"))
+    ]
+    missing, headless, *misnamed = run_tasks(tasks, ignore_errors=True)
     assert "missing required arguments: path" in missing["msg"]
     assert "does not begin with a line that tells cloud-init what it is" in headless["msg"]
+    assert [found["msg"].partition(". ")[0] for found in misnamed] == [
+        "path is empty",
+        "path is a directory: a/",
+        "path has too long a name",
+    ]
+
+
+def test_a_file_that_could_not_be_compared(tmp_path: Path, host: LocalHost) -> None:
+    defaults = {name: option.get("default") for name, option in seed_argument_spec().items()}
+    script = "#!/bin/sh\n".ljust(LARGEST_FILE - 1) + "\n"
+    params = {**defaults, "path": str(tmp_path / "seed.iso"), "user_data": script}
+    for check_mode in (True, False):
+        with pytest.raises(BadRequestError, match=r"^user-data has .* and a seed's files have 16 MiB at the most"):
+            make_seed(host, {**params, "user_data": f"{script}\n"}, check_mode, Unattributed())
+    assert [make_seed(host, params, False, Unattributed())["changed"] for dummy in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize("version", ["newest", "oldest"])

@@ -8,6 +8,7 @@ What cloud-init would pass over in silence, or with a line in the log of a guest
 
 from __future__ import annotations
 
+import difflib
 import re
 import typing as t
 from collections.abc import Callable, Mapping
@@ -22,16 +23,26 @@ LABEL = "cidata"
 CLOUD_CONFIG = "#cloud-config"
 _ARCHIVE = "#cloud-config-archive"
 _SCRIPT = "#!"
+_BOOTHOOK = "#cloud-boothook"
+_JSONP = "#cloud-config-jsonp"
+_JINJA = "## template: jinja"
 _MIME = "MIME-Version:"
 # Longer ones first, as cloud-init compares them.
 _HEADERS = (
-    *(_ARCHIVE, "#cloud-config-jsonp", "## template: jinja", "#cloud-boothook", "#include-once", "#part-handler"),
+    *(_ARCHIVE, _JSONP, _JINJA, _BOOTHOOK, "#include-once", "#part-handler"),
     *(CLOUD_CONFIG, "#include", _SCRIPT),
 )
+_BEHIND_JINJA = (CLOUD_CONFIG, _JSONP, _BOOTHOOK, _SCRIPT)
+"""What cloud-init takes where a Jinja template was before."""
 _MIME_WITHIN = 4096
 """How many characters cloud-init looks through for the header of a MIME message."""
 _NEARLY_CLOUD_CONFIG = re.compile(r"\ufeff?\s*#+\s*cloud[-_ ]?config\b", re.IGNORECASE)
-_HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOSTNAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+_NETPLAN = (
+    *("version", "renderer", "ethernets", "bonds", "bridges", "vlans", "wifis", "modems", "tunnels", "vrfs"),
+    *("nm-devices", "dummy-devices", "virtual-ethernets", "openvswitch"),
+)
 _FIRST_LINE = "# By goldsmith.kvm."
 _SPECIFIC = (("instance_id", "instance-id"), ("local_hostname", "local-hostname"))
 
@@ -111,11 +122,13 @@ def _user_data(option: str, value: t.Any, parse: Parse | None) -> bytes:
             f"Begin it with {CLOUD_CONFIG} if it is cloud-config, with #!/bin/sh or the like if it is a script, or "
             "give a dictionary instead of a text",
         )
-    if header == _SCRIPT and text.lstrip().partition("\n")[0].endswith("\r"):
+    if header == _SCRIPT and not text.startswith(_SCRIPT):
         raise BadRequestError(
-            f"{option} is a script whose lines end in CR LF, so that no guest finds its interpreter",
-            "Save it with the line ends of Unix",
+            f"{option} is a script with something before its #!, so that no guest can execute it",
+            f"Begin it with {_SCRIPT}, without a blank or an empty line before",
         )
+    if header == _JINJA:
+        _require_header_behind_jinja(option, text.lstrip().partition("\n")[2].lstrip())
     if header == CLOUD_CONFIG and parse is not None:
         _require(option, _parsed(option, text, parse) or {}, Mapping, "a dictionary")
     if header == _ARCHIVE and parse is not None:
@@ -123,31 +136,69 @@ def _user_data(option: str, value: t.Any, parse: Parse | None) -> bytes:
     return _encoded(option, text)
 
 
+def _require_header_behind_jinja(option: str, template: str) -> None:
+    # What comes of an expression or a statement is known in the guest alone.
+    if not template.startswith("{") and header_of(template) not in _BEHIND_JINJA:
+        raise BadRequestError(
+            f"{option} has no line behind {_JINJA} that tells cloud-init what it is, which would ignore it",
+            f"Write {CLOUD_CONFIG} there, or #!/bin/sh or the like",
+        )
+
+
 def _meta_data(options: Mapping[str, t.Any], name: str, parse: Parse | None) -> bytes:
     value = options.get("meta_data")
-    specific = {option: str(options[option]) for option, dummy in _SPECIFIC if options.get(option) is not None}
+    specific = {key: options[option] for option, key in _SPECIFIC if options.get(option) is not None}
     if value is not None and not isinstance(value, Mapping):
         text = _text("meta_data", value)
-        for option in specific:
-            raise BadRequestError(
-                f"{option} cannot stand beside a meta_data that is a text", "Write it there, or give a dictionary"
-            )
+        for option, key in _SPECIFIC:
+            if key in specific:
+                raise BadRequestError(
+                    f"{option} cannot stand beside a meta_data that is a text", "Write it there, or give a dictionary"
+                )
         if parse is not None:
-            _require("meta_data", _parsed("meta_data", text, parse) or {}, Mapping, "a dictionary")
+            written = _parsed("meta_data", text, parse) or {}
+            _require("meta_data", written, Mapping, "a dictionary")
+            if "instance-id" not in written and "seedfrom" not in written:
+                raise BadRequestError(
+                    "meta_data is a text without instance-id, so that cloud-init would take all such guests for one",
+                    f"Write `instance-id: {name}` or the like into it, or give a dictionary instead of a text",
+                )
+            _require_names(written)
         return _encoded("meta_data", text)
     meta_data = dict(document("meta_data", value or {}))
+    _require_names(specific)
     for option, key in _SPECIFIC:
-        if option in specific and str(meta_data.setdefault(key, specific[option])) != specific[option]:
+        if key in specific and str(meta_data.setdefault(key, str(specific[key]))) != str(specific[key]):
             raise BadRequestError(f"{option} and meta_data.{key} are both given, and differ", "Leave out one of them")
-    if str(meta_data.setdefault("instance-id", name) or "").strip() == "":
-        raise BadRequestError("the instance id is empty", "Give one, such as the name of the guest, or leave it out")
+    meta_data.setdefault("instance-id", name)
+    _require_names(meta_data)
+    return yaml_of(meta_data, _FIRST_LINE).encode()
+
+
+def _require_names(meta_data: Mapping[str, t.Any]) -> None:
+    """Raise BadRequestError where the instance id or the host's name is there, and is none."""
+    if "instance-id" in meta_data:
+        identity = meta_data["instance-id"]
+        if str(identity or "").strip() == "":
+            raise BadRequestError(
+                "the instance id is empty", "Give one, such as the name of the guest, or leave it out"
+            )
+        if not (_is_scalar(identity) and str(identity).isprintable()):
+            raise BadRequestError(
+                "the instance id is no text of one line",
+                "Give one, such as the name of the guest; quote what YAML takes for something else, such as yes",
+            )
     hostname = meta_data.get("local-hostname")
-    if hostname is not None and not _HOSTNAME.fullmatch(str(hostname)):
+    if hostname is not None and not (_is_scalar(hostname) and _HOSTNAME.fullmatch(str(hostname))):
         raise BadRequestError(
             "the local hostname is no name of a host",
-            "Use letters, digits, `-` and `.`, beginning and ending with a letter or a digit",
+            "Use letters, digits, `-` and `.`: up to 63 between two points, beginning and ending with a letter or a "
+            "digit; quote what YAML takes for something else, such as yes",
         )
-    return yaml_of(meta_data, _FIRST_LINE).encode()
+
+
+def _is_scalar(value: t.Any) -> bool:
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
 
 
 def _network_config(value: t.Any, parse: Parse | None) -> bytes:
@@ -172,13 +223,23 @@ def _network_config(value: t.Any, parse: Parse | None) -> bytes:
 
 
 def _require_version(config: Mapping[str, t.Any]) -> None:
+    if config.get("config") == "disabled":
+        return
     version = config.get("version")
-    is_whole = isinstance(version, int) and not isinstance(version, bool)
-    if config.get("config") != "disabled" and not (version in (1, 2) and is_whole):
+    if version not in (1, 2) or not isinstance(version, int) or isinstance(version, bool):
         raise BadRequestError(
             "network_config has no version" if version is None else "network_config.version is neither 1 nor 2",
             "Give version: 2, without quotes, and what netplan knows, such as ethernets; or version: 1 and config",
         )
+    if version == 1 and not isinstance(config.get("config"), list):
+        raise BadRequestError(
+            "network_config has version 1, and no list config", "Give config, or version: 2 and what netplan knows"
+        )
+    for key in config if version == 2 else ():
+        # A later netplan may know more: it is these that must not be misspelt.
+        near = difflib.get_close_matches(str(key), _NETPLAN, n=1, cutoff=0.75)
+        if near and key not in _NETPLAN:
+            raise BadRequestError(f"network_config.{key} is not a key of netplan; {near[0]} is", "Correct it")
 
 
 def _text(option: str, value: t.Any) -> str:

@@ -30,8 +30,8 @@ _JOLIET = (b"%/@", b"%/C", b"%/E")
 _ROOT = 156
 _DIRECTORY = 2
 """Flag of a directory's record."""
-_MOST = 16 * 1024 * 1024
-"""Bytes of the largest directory or file that is read."""
+LARGEST_FILE = 16 * 1024 * 1024
+"""Bytes. Of the directory, too: what is larger is not read."""
 
 
 def write_iso(host: Host, seed: Seed, path: str) -> None:
@@ -135,7 +135,7 @@ def _entries(file: t.IO[bytes], root: bytes) -> Iterator[tuple[str, bytes]]:
 def _extent(file: t.IO[bytes], record: bytes) -> bytes:
     """The bytes that a directory's record points to."""
     (sector,), (size,) = struct.unpack("<I", record[2:6]), struct.unpack("<I", record[10:14])
-    if size > _MOST:
+    if size > LARGEST_FILE:
         raise ValueError("too large")
     file.seek(sector * _SECTOR)
     found = file.read(size)

@@ -11,16 +11,19 @@ import typing as t
 from collections.abc import Mapping
 
 from ..boot.seed import LABEL, Seed, seed_from
-from ..boot.seed_iso import PACKAGE, read_iso, write_iso
+from ..boot.seed_iso import LARGEST_FILE, PACKAGE, read_iso, write_iso
 from ..boot.seed_schema import PACKAGE as CLOUD_INIT
 from ..boot.seed_schema import Checked, check_schema
 from ..common.errors import BadRequestError, StoreError
 from ..common.file_attributes import Attributes
 from ..common.host import Host
+from ..common.size import format_size
 from ..store.files import publish, refusal, remove_file, unreadable
 from ..store.temporary import remove_abandoned, temporary_beside
 
 MODE = "0600"
+_LONGEST_NAME = 240
+"""A file system takes 255 bytes; temporary names add to it."""
 SCHEMA_CHECKS = ("auto", "require", "off")
 
 _Diff = dict[str, dict[str, t.Any]]
@@ -43,13 +46,20 @@ def seed_argument_spec() -> dict[str, t.Any]:
 
 
 def default_instance_id(path: str) -> str:
-    """The instance id of a seed that is given none: the file's name."""
-    return os.path.splitext(os.path.basename(path))[0]
+    """The instance id of a seed that is given none: the file's name. Raises BadRequestError for what names no file."""
+    name = os.path.basename(path)
+    if not name:
+        raise BadRequestError(
+            f"path is a directory: {path}" if path else "path is empty", "Give the path of a file, such as web-1.iso"
+        )
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        raise BadRequestError("path has too long a name", f"Use {_LONGEST_NAME} bytes at the most")
+    return os.path.splitext(name)[0]
 
 
 def make_seed(host: Host, params: Mapping[str, t.Any], check_mode: bool, attributes: Attributes) -> dict[str, t.Any]:
     """What ``seed_iso`` does and returns; ``params`` are those of :func:`seed_argument_spec`."""
-    path = os.path.realpath(params["path"])
+    name, path = default_instance_id(params["path"]), os.path.realpath(params["path"])
     if not check_mode:
         # What killed runs have left holds secrets.
         remove_abandoned(path)
@@ -59,9 +69,16 @@ def make_seed(host: Host, params: Mapping[str, t.Any], check_mode: bool, attribu
             remove_file(path)
         before = {"state": "absent" if present is None else "present"}
         return {"changed": present is not None, "path": path, "diff": {"before": before, "after": {"state": "absent"}}}
-    seed = seed_from(params, default_instance_id(params["path"]))
-    checked = _checked(host, seed, params["schema"])
+    seed = seed_from(params, name)
     files = seed.files()
+    for file, content in files.items():
+        if len(content) > LARGEST_FILE:
+            largest = format_size(LARGEST_FILE)
+            raise BadRequestError(
+                f"{file} has {format_size(len(content))}, and a seed's files have {largest} at the most",
+                "Let the guest fetch what is large, by #include or runcmd, or put it into its image",
+            )
+    checked = _checked(host, seed, params["schema"])
     differing = sorted(
         name for name in {*files, *(present or {})} if present is None or files.get(name) != present.get(name)
     )
