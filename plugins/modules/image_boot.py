@@ -70,7 +70,7 @@ options:
   max_lifetime:
     description:
       - How long a guest that is kept running may live after O(timeout) and three minutes for logging in, such as V(30m)
-        or V(2h). Then it is ended.
+        or V(2h), a year at the most. Then it is ended.
     type: str
     default: 1h
   firmware:
@@ -90,12 +90,12 @@ options:
     default: auto
   memory:
     description:
-      - The guest's memory.
+      - The guest's memory, V(128M) at the least, and no more than the host has with its swap.
     type: str
     default: 1G
   cpus:
     description:
-      - How many CPUs the guest has.
+      - How many CPUs the guest has, 255 at the most.
     type: int
     default: 2
   disk_size:
@@ -105,7 +105,7 @@ options:
     type: str
   timeout:
     description:
-      - How many seconds the boot may take, from QEMU's start to the guest's report.
+      - How many seconds the boot may take, from QEMU's start to the guest's report; from 10 to 86400.
     type: int
     default: 600
   user_data:

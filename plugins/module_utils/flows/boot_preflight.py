@@ -12,17 +12,21 @@ import stat
 
 from ..boot import firmware, qemu, seed, seed_iso, ssh
 from ..boot.model import BootOptions
-from ..common.errors import BadRequestError
+from ..common.errors import BadRequestError, StoreError
 from ..common.host import Host
 from ..common.size import format_size
+from ..common.space import require_free_space
 from ..disk import qemu_img
 from ..engine import accel
+from ..host import procfs
 from ..store.files import unreadable
 
 LEAST_SPACE = 64 * 1024**2
 """Bytes. Less than any guest writes that comes to its end."""
 _LEAST_MEMORY = 128 * 1024**2
-_LEAST_TIMEOUT = 10
+_MOST_CPUS = 255
+"""As many as QEMU can number without an IOMMU."""
+_TIMEOUTS = (10, 24 * 60 * 60)
 _ARCHITECTURE, _MACHINE = "amd64", "x86_64"
 """What can be booted, as Debian and as the kernel call it."""
 _PROGRAMS = (
@@ -38,12 +42,18 @@ _VMDK_IN_WORDS = "# Disk DescriptorFile"
 
 
 def preflight(
-    host: Host, options: BootOptions, *, image: str = "", architecture: str = _ARCHITECTURE, prefix: str = ""
+    host: Host,
+    options: BootOptions,
+    *,
+    image: str = "",
+    workdir: str | None = None,
+    architecture: str = _ARCHITECTURE,
+    prefix: str = "",
 ) -> None:
     """Refuse what can be known not to boot. Raises a GoldsmithError.
 
-    ``image`` is the file, where there is one by now, and ``architecture`` what it is for, as Debian calls it.
-    ``prefix`` stands before the names of options in messages.
+    ``image`` is the file, and ``workdir`` where it is to be booted, as far as they are known; ``architecture`` is what
+    the image is for, as Debian calls it. ``prefix`` stands before the names of options in messages.
     """
     if architecture != _ARCHITECTURE:
         raise BadRequestError(
@@ -54,9 +64,12 @@ def preflight(
             f"boot checks are for amd64, and this host is {platform.machine()}", "Run them on a host that is amd64"
         )
     require_possible(options, prefix)
+    _require_memory(options.memory, prefix)
     seed.seed_from(options.seed, "goldsmith-boot")
     if options.console_log is not None:
         require_log(options.console_log, image)
+    if workdir is not None:
+        _require_room(workdir, image)
     for program, package in _PROGRAMS:
         host.require(program, package)
     if options.firmware == "uefi":
@@ -71,13 +84,50 @@ def require_possible(options: BootOptions, prefix: str = "") -> None:
         raise BadRequestError(
             f"{prefix}memory is {format_size(options.memory)}", "Give at least 128M; cloud images need 512M or more"
         )
-    for name, value, least in (("cpus", options.cpus, 1), ("timeout", options.timeout, _LEAST_TIMEOUT)):
-        if value < least:
-            raise BadRequestError(f"{prefix}{name} is {value}", f"Give a number from {least} on")
+    for name, value, (least, most) in (
+        ("cpus", options.cpus, (1, _MOST_CPUS)),
+        ("timeout", options.timeout, _TIMEOUTS),
+    ):
+        if not least <= value <= most:
+            raise BadRequestError(f"{prefix}{name} is {value}", f"Give a number from {least} to {most}")
+    if options.disk_size is not None and options.disk_size > qemu_img.LARGEST_DISK:
+        raise BadRequestError(
+            f"{prefix}disk_size is {format_size(options.disk_size)}, and a qcow2 holds "
+            f"{format_size(qemu_img.LARGEST_DISK)} at the most",
+            "Choose a smaller one",
+        )
     if options.ssh_port is not None and not 0 < options.ssh_port < 65536:
         raise BadRequestError(
             f"{prefix}ssh_port is {options.ssh_port}", "Give a number from 1 to 65535, or leave it out"
         )
+
+
+def _require_memory(memory: int, prefix: str) -> None:
+    with open("/proc/meminfo", encoding="ascii") as file:
+        found = procfs.fields_of_status(file.read())
+    there = procfs.amount(found, "MemTotal") + procfs.amount(found, "SwapTotal")
+    if memory > there:
+        raise BadRequestError(
+            f"{prefix}memory is {format_size(memory)}, and this host has {format_size(there)}, swap included",
+            "Give the guest less; most images boot with 1G",
+        )
+
+
+def _require_room(workdir: str, image: str) -> None:
+    """See that a boot can write below a directory, which need not exist yet."""
+    existing = workdir
+    while not os.path.lexists(existing):
+        existing = os.path.dirname(existing)
+    if not os.path.isdir(existing):
+        raise StoreError(
+            f"{workdir} cannot be made: {existing} is no directory", "Choose another store, or move it away"
+        )
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"{workdir} cannot be written: this user may not write {existing}", "Use become, or choose another store"
+        )
+    # What the kernel alone fills, as /proc, has no room at all.
+    require_free_space(existing, LEAST_SPACE, f"a boot of {image}")
 
 
 def choose_accel(host: Host, wanted: str) -> str:

@@ -14,6 +14,7 @@ import shlex
 import typing as t
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from datetime import timedelta
 
 from ..boot import machine, ssh
 from ..boot.model import FIRMWARES, BootOptions
@@ -30,6 +31,7 @@ from .boot import Guest, booted
 from .boot_preflight import preflight
 
 SECRET_OPTIONS = ("user_data", "network_config")
+_LONGEST_LIFETIME = timedelta(days=365)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -69,13 +71,14 @@ def manage_boot(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> di
     if params["image"] is None:
         raise BadRequestError("image is missing", "Name the image to boot")
     options = _options(params)
+    lifetime = _lifetime(params["max_lifetime"])
     image = os.path.realpath(params["image"])
     info = qemu_img.inspect(host, image)
     qemu_img.refuse_foreign_files(info)
     _require_growing(options, info)
     if params["keep_running"]:
-        return _kept(host, params, options, info, layout, name, check_mode)
-    preflight(host, options, image=image)
+        return _kept(host, params, options, lifetime, info, layout, name, check_mode)
+    preflight(host, options, image=image, workdir=boots)
     if check_mode:
         return {"changed": False, "image": image, "boot": None, "guest": None}
     _make(boots)
@@ -87,6 +90,7 @@ def _kept(
     host: Host,
     params: Mapping[str, t.Any],
     options: BootOptions,
+    lifetime: timedelta,
     info: qemu_img.ImageInfo,
     layout: Layout,
     name: str,
@@ -94,7 +98,6 @@ def _kept(
 ) -> dict[str, t.Any]:
     """A guest that runs by this name, of this image and with these options."""
     boots = os.path.join(layout.root, "boots")
-    lifetime = parse_age(params["max_lifetime"])
     if not options.ssh:
         raise BadRequestError("keep_running needs ssh", "Leave out ssh: false, or keep_running")
     wanted = _digest(options, info.path, params["max_lifetime"])
@@ -102,14 +105,14 @@ def _kept(
         known = _running(boots, name)
         if known is not None and known["request"] == wanted:
             return _answer(known, changed=False)
-        preflight(host, options, image=info.path)
+        preflight(host, options, image=info.path, workdir=boots)
         return _announced(info.path, known)
     _make(boots, layout.locks)
     with layout.lock(f"boot:{name}"):
         known = _running(boots, name)
         if known is not None and known["request"] == wanted:
             return _answer(known, changed=False)
-        preflight(host, options, image=info.path)
+        preflight(host, options, image=info.path, workdir=boots)
         if known is not None:
             _end(Place(known["guest"]["directory"]))
         state = _state_file(boots, name)
@@ -212,6 +215,16 @@ def _options(params: Mapping[str, t.Any]) -> BootOptions:
         allow_cloud_init_errors=params["allow_cloud_init_errors"],
         console_log=None if console_log is None else os.path.abspath(console_log),
     )
+
+
+def _lifetime(given: str) -> timedelta:
+    try:
+        lifetime = parse_age(given)
+    except BadRequestError as error:
+        raise BadRequestError(f"max_lifetime: {error.cause}", error.way_out) from error
+    if lifetime > _LONGEST_LIFETIME:
+        raise BadRequestError(f"max_lifetime is {given}", "Give a year at the most, which is 365d")
+    return lifetime
 
 
 def _require_growing(options: BootOptions, info: qemu_img.ImageInfo) -> None:

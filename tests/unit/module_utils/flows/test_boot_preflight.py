@@ -13,7 +13,11 @@ import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot import firmware
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import BootOptions
-from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError, MissingProgramError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import (
+    BadRequestError,
+    MissingProgramError,
+    StoreError,
+)
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import accel
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.boot_preflight import preflight, require_log
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
@@ -42,8 +46,12 @@ def test_a_boot_that_may_be(bare: BareHost, tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"memory": 16 * 1024**2}, "boot_options.memory is 16 MiB. Give at least 128M"),
-        ({"cpus": 0}, "boot_options.cpus is 0. Give a number from 1 on"),
-        ({"timeout": 9}, "boot_options.timeout is 9. Give a number from 10 on"),
+        ({"memory": 900 * 1024**4}, "boot_options.memory is 900 TiB, and this host has "),
+        ({"cpus": 0}, "boot_options.cpus is 0. Give a number from 1 to 255"),
+        ({"cpus": 256}, "boot_options.cpus is 256. Give a number from 1 to 255"),
+        ({"timeout": 9}, "boot_options.timeout is 9. Give a number from 10 to 86400"),
+        ({"timeout": 10**20}, "boot_options.timeout is 100000000000000000000. Give a number from 10 to 86400"),
+        ({"disk_size": 3 * 1024**5}, "boot_options.disk_size is 3 PiB, and a qcow2 holds 2 PiB at the most"),
         ({"ssh_port": 70000}, "boot_options.ssh_port is 70000. Give a number from 1 to 65535"),
         ({"user_data": "runcmd: []\n"}, "user_data does not begin with a line that tells cloud-init what it is"),
         ({"network_config": {"ethernets": {}}}, "network_config has no version"),
@@ -116,6 +124,31 @@ def test_only_a_log_is_replaced_by_a_log(tmp_path: Path, head: bytes, is_log: bo
         return
     with pytest.raises(BadRequestError, match=r"console_log .*there is there, and is no text: the log would replace"):
         require_log(str(path), "")
+
+
+def test_the_most_that_may_be(bare: BareHost) -> None:
+    preflight(bare, BootOptions(accel="tcg", cpus=255, timeout=86400, disk_size=2 * 1024**5))
+
+
+def test_a_store_that_cannot_be_written(bare: BareHost, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to("missing")
+
+    def refused(workdir: Path) -> str:
+        with pytest.raises(StoreError) as found:
+            preflight(bare, BootOptions(accel="tcg"), image="/image", workdir=str(workdir))
+        return str(found.value)
+
+    for name in ("file", "dangling"):
+        workdir = tmp_path / name / "store" / "boots"
+        assert f"{workdir} cannot be made: {tmp_path / name} is no directory" in refused(workdir)
+    assert "a boot of /image needs 64 MiB in /proc, and 0 B are free there" in refused(Path("/proc/store/boots"))
+    with small_tmpfs(tmp_path / "small", "1m") as small:
+        assert f"a boot of /image needs 64 MiB in {small}, and" in refused(small / "boots")
+        subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+        assert f"{small / 'boots'} cannot be written: this user may not write {small}" in refused(small / "boots")
+    preflight(bare, BootOptions(accel="tcg"), image="/image", workdir=str(tmp_path / "a" / "b"))
+    assert not (tmp_path / "a").exists()
 
 
 def test_an_image_and_links_and_devices_are_never_replaced_by_a_log(tmp_path: Path, bare: BareHost) -> None:

@@ -137,6 +137,27 @@ def test_a_log_never_takes_the_place_of_the_image(store: Store, tmp_path: Path) 
     assert link.is_symlink() and store.image.stat().st_size == 1024**2
 
 
+def test_check_mode_knows_a_store_that_cannot_be(store: Store) -> None:
+    for options in ({}, {"keep_running": True, "name": NAME}):
+        with pytest.raises(GoldsmithError, match=r"a boot of .* needs 64 MiB in /proc, and 0 B are free there"):
+            store.run(True, image=str(store.image), store="/proc/store", **options)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("long", "max_lifetime: 'long' is not an age. Write a whole number"),
+        ("99999999999d", "max_lifetime: '99999999999d' is not an age"),
+        ("366d", "max_lifetime is 366d. Give a year at the most"),
+    ],
+)
+def test_lifetimes_that_cannot_be(store: Store, given: str, message: str) -> None:
+    for keep_running in (True, False):
+        with pytest.raises(GoldsmithError, match=message):
+            store.run(True, image=str(store.image), name=NAME, keep_running=keep_running, max_lifetime=given)
+    assert store.run(True, image=str(store.image), name=NAME, keep_running=True, max_lifetime="365d")["changed"]
+
+
 def test_a_name_is_needed_only_where_a_guest_is_left(store: Store) -> None:
     assert store.run(True, image=str(store.image))["changed"] is False
     for options in ({"keep_running": True}, {"state": "absent"}):
