@@ -191,6 +191,7 @@ failed_domains:
   returned: when domains fail with O(atomic=false)
   type: list
   elements: str
+  sample: [db-2]
 """
 
 from ansible.module_utils.basic import AnsibleModule

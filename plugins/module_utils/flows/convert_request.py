@@ -173,9 +173,9 @@ def source_beside(source: str, dest: str) -> tuple[str, str]:
     return f"{source} belongs to the source, and would be replaced or removed with {dest}", "Give another dest"
 
 
-def _require_apart(output: Output, other: Output) -> None:
-    if other.dest in output.beside:
+def _require_apart(one: Output, another: Output) -> None:
+    if another.dest in one.beside:
         raise BadRequestError(
-            f"{other.dest} is an output, and also a name beside the output {output.dest}",
+            f"{another.dest} is an output, and also a name beside the output {one.dest}",
             "Give one of the two another name",
         )
