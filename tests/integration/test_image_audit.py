@@ -173,6 +173,8 @@ def test_a_file_system_that_is_not_read_is_no_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
+        ("path", "", "path is empty. Give a path"),
+        ("workdir", "", "workdir is empty. Give a path"),
         ("rules", [], "rules is empty, and nothing would be looked for"),
         ("secrets", {"pin": 4711471}, "secrets.pin is no text"),
     ],

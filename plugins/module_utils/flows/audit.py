@@ -18,6 +18,7 @@ from ..audit.registry import RULES, allowance, require_rule
 from ..audit.report import Report, audit
 from ..common.errors import BadRequestError
 from ..common.host import Host
+from ..common.paths import refuse_empty
 from ..disk import qemu_img
 from ..disk.own_layers import own_layers
 from ..guest.guest import Guest, opened
@@ -110,6 +111,7 @@ def audit_info(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[str
 
     Check mode is no different.
     """
+    refuse_empty(params, "path", "workdir")
     path = os.path.realpath(params["path"])
     if not params["rules"]:
         raise BadRequestError("rules is empty, and nothing would be looked for", "Leave it out for all of them")

@@ -23,9 +23,10 @@ from ..boot.qemu import LOOPBACK
 from ..common.age import format_time, parse_age
 from ..common.errors import BadRequestError
 from ..common.host import Host
+from ..common.paths import refuse_empty
 from ..common.size import parse_size
 from ..disk import qemu_img
-from ..store.files import identity_of, read_json, refusal, remove_file, write_json
+from ..store.files import identity_of, read_record, refusal, remove_file, write_json
 from ..store.layout import DEFAULT_ROOT, Layout
 from .boot import Guest, booted
 from .boot_preflight import preflight
@@ -62,6 +63,7 @@ def boot_argument_spec() -> dict[str, t.Any]:
 
 def manage_boot(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """What ``image_boot`` does and returns; ``params`` are those of :func:`boot_argument_spec`."""
+    refuse_empty(params, "image", "console_log", "store")
     layout = Layout(params["store"])
     boots = os.path.join(layout.root, "boots")
     # A boot that leaves no guest behind needs no name, and its image may have any.
@@ -148,7 +150,7 @@ def _absent(layout: Layout, boots: str, name: str, check_mode: bool) -> dict[str
     # Whoever boots by this name holds the lock, until it is known where. Without the directory nobody ever did.
     locked = not check_mode and os.path.isdir(layout.locks)
     with layout.lock(f"boot:{name}") if locked else contextlib.nullcontext():
-        known = read_json(state)
+        known = read_record(state, _with_all_that_is_used)
         place = None if known is None else Place(known["guest"]["directory"])
         running = place is not None and (place.is_alive() or os.path.isdir(place.directory))
         if not check_mode and place is not None:
@@ -164,8 +166,14 @@ def _end(place: Place) -> None:
 
 def _running(boots: str, name: str) -> dict[str, t.Any] | None:
     """What is known of the guest of this name; None where none runs (any more)."""
-    known = read_json(_state_file(boots, name))
+    known = read_record(_state_file(boots, name), _with_all_that_is_used)
     return known if known is not None and Place(known["guest"]["directory"]).is_alive() else None
+
+
+def _with_all_that_is_used(document: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What is known of a guest; raises KeyError or TypeError where a part is missing or another thing."""
+    os.fspath(document["guest"]["directory"])
+    return {part: document[part] for part in ("request", "image", "boot", "guest")}
 
 
 def _answer(known: Mapping[str, t.Any], *, changed: bool, before: bool = True) -> dict[str, t.Any]:

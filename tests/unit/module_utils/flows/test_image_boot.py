@@ -158,6 +158,25 @@ def test_lifetimes_that_cannot_be(store: Store, given: str, message: str) -> Non
     assert store.run(True, image=str(store.image), name=NAME, keep_running=True, max_lifetime="365d")["changed"]
 
 
+@pytest.mark.parametrize("content", ["no JSON", "{}", '{"guest": {"directory": 1}}', '{"guest": {"directory": "/x"}}'])
+def test_a_damaged_state_is_told_and_can_be_moved_away(store: Store, content: str) -> None:
+    state = store.boots / f"{NAME}.json"
+    state.write_text(content)
+    for check_mode in (True, False):
+        for options in ({"state": "absent"}, {"image": str(store.image), "keep_running": True}):
+            with pytest.raises(GoldsmithError, match=f"{state} is damaged: .* Move it away, and run again"):
+                store.run(check_mode, name=NAME, **options)
+    state.unlink()
+    assert not store.absent()["changed"]
+
+
+@pytest.mark.parametrize("option", ["image", "console_log", "store"])
+def test_an_empty_path_is_not_the_working_directory(store: Store, option: str) -> None:
+    asked = {"image": str(store.image), option: ""}
+    with pytest.raises(GoldsmithError, match=f"^{option} is empty. Give a path; what may be left out"):
+        store.run(True, **asked)
+
+
 def test_a_name_is_needed_only_where_a_guest_is_left(store: Store) -> None:
     assert store.run(True, image=str(store.image))["changed"] is False
     for options in ({"keep_running": True}, {"state": "absent"}):
