@@ -35,7 +35,7 @@ from ansible_collections.goldsmith.kvm.tests.unit.small_tmpfs import small_tmpfs
 
 from .doomed_images import changed_image, check, processes, refused, silent, sound_image, until
 from .mounted import ROOT_LABEL
-from .plays import PLAYBOOK, environment, run_module, run_plays
+from .plays import PLAYBOOK, environment, run_module, run_plays, run_tasks
 from .spare_host import spare_host
 
 MODULE = "goldsmith.kvm.image_boot"
@@ -394,6 +394,24 @@ def test_bad_options(options: dict[str, t.Any], message: str, tmp_path: Path, ho
         manage_boot(host, options_of(tmp_path, **{**given, **options}), False)
     assert message in str(found.value)
     assert processes(tmp_path / "store") == []
+
+
+def test_texts_that_are_no_yaml(tmp_path: Path) -> None:
+    """The controller says so, as for seed_iso, and nothing of them is shown."""
+    given = {"image": str(silent(tmp_path)), "accel": "tcg", "store": str(tmp_path / "store")}
+    broken = "#cloud-config\nusers: [{passwd: hunter2}\nb: 1\n"
+    tasks = [
+        {MODULE: {**given, "user_data": broken}},
+        {MODULE: {**given, "network_config": "version: 2\nethernets: {hunter2"}},
+        {MODULE: {**given, "user_data": "#cloud-config\nruncmd: [id]\n", "network_config": "version: 2\n"}},
+        {MODULE: {**given, "user_data": broken, "name": "x", "state": "absent"}},
+    ]
+    user_data, network_config, sound, absent = run_tasks(tasks, "--check", ignore_errors=True)
+    assert "user_data is no YAML: line 3, column 1: expected ',' or ']'" in user_data["msg"]
+    assert "network_config is no YAML: line 2, column 20: expected ',' or '}'" in network_config["msg"]
+    assert "hunter2" not in json.dumps([user_data, network_config, absent])
+    assert not sound.get("failed") and sound["image"] == given["image"]
+    assert not absent.get("failed")
 
 
 def test_kvm_that_has_to_work(tmp_path: Path, host: LocalHost) -> None:
