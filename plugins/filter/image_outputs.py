@@ -56,6 +56,8 @@ _QCOW2 = ".qcow2"
 
 def image_outputs(formats: Iterable[Mapping[str, t.Any]], path: str) -> list[dict[str, t.Any]]:
     """The outputs for ``image_convert``; see DOCUMENTATION."""
+    if isinstance(formats, (str, Mapping)) or not hasattr(formats, "__iter__"):
+        raise AnsibleFilterError(f"formats of an image are not a list: {formats!r}. Write them as [{{format: vmdk}}].")
     outputs = [_output(wanted, path.removesuffix(_QCOW2)) for wanted in formats]
     places = [output["dest"] for output in outputs]
     twice = sorted({place for place in places if places.count(place) > 1})
@@ -75,7 +77,7 @@ def _output(wanted: Mapping[str, t.Any], stem: str) -> dict[str, t.Any]:
         raise AnsibleFilterError(
             "a format of an image has dest, but is written beside the image. Give a suffix, or call image_convert."
         )
-    suffix = wanted.get("suffix") or ("converted.qcow2" if wanted["format"] == "qcow2" else wanted["format"])
+    suffix = str(wanted.get("suffix") or ("converted.qcow2" if wanted["format"] == "qcow2" else wanted["format"]))
     if not _SUFFIX.fullmatch(suffix) or suffix in ("qcow2", "qcow2.json", "qcow2.log"):
         raise AnsibleFilterError(
             f"suffix is no good end for a file's name beside the image: {suffix!r}. Give one such as small.vmdk."

@@ -77,6 +77,25 @@ def test_a_wrong_list_is_refused_before_anything_is_fetched(
     assert not (tmp_path / "store").exists()
 
 
+def test_wrong_options_are_refused_before_anything_is_fetched(variables: dict[str, t.Any], tmp_path: Path) -> None:
+    images = [
+        {"steps": [{"hostnam": {"name": "a"}}], "boot_check": "perhaps", "keep": -3},
+        {"formats": [{"format": "vmdk"}], "boot_options": {"firmware": ["bios", "uefi"]}, "keep": "2"},
+        {"name": "c", "formats": [{"format": "nonsense"}], "audit_allow": [{"rule": "logz", "reason": "x"}]},
+    ]
+    said = refused({**variables, "golden_image_images": images, "golden_image_boot_options": {"memory": "much"}})
+    sentences = (
+        '"msg": "golden_image_boot_options.memory is \'much\', which is not a size. Write a number with K, M, G or T',
+        "golden_image_images[0].steps[0].hostnam (step 1) is not a kind of step; hostname is. There are upload, ",
+        "golden_image_images[0].boot_check: argument 'boot_check' is of type str and we were unable to convert to bool",
+        "golden_image_images[0].keep is -3. Give a number from 0 on",
+        "golden_image_images[2].audit_allow[0].rule is 'logz', which is no rule of the audit; logs is.",
+        "golden_image_images[2].formats[0]: value of format must be one of: qcow2, raw, vmdk,",
+    )
+    assert [sentence for sentence in sentences if sentence not in said] == []
+    assert "golden_image_images[1]" not in said and not (tmp_path / "store").exists()
+
+
 @pytest.mark.parametrize(
     ("images", "said"),
     [

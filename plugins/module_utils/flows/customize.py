@@ -25,6 +25,7 @@ from ..store.layout import Layout
 from ..store.published import Published, log_path, record_path
 from .customize_base import inspect_base
 from .customize_build import Builder
+from .customize_checks import warn_of_idle_options
 from .customize_differences import diff, message, reasons, removed_steps, step_results
 from .customize_evidence import evidence_of, preflight, prove_published
 from .customize_payloads import missing_payloads
@@ -42,6 +43,7 @@ def customize_image(
     """
     stages = Stages()
     request = request_from(params)
+    warn_of_idle_options(host, params)
     layout = Layout(params["store"])
     if not check_mode:
         layout.ensure()

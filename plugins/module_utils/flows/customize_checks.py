@@ -73,7 +73,7 @@ class Checks:
 
 def checks_from(params: Mapping[str, t.Any]) -> Checks:
     """The checks of a module's parameters. Raises BadRequestError, also for options of a check that is off."""
-    options = params["boot_options"] or {name: spec.get("default") for name, spec in _boot_options_spec().items()}
+    options = params["boot_options"] or _default_boot_options()
     firmwares = options["firmware"]
     if not firmwares:
         raise BadRequestError(
@@ -89,9 +89,15 @@ def checks_from(params: Mapping[str, t.Any]) -> Checks:
 
 def warn_of_idle_options(host: Host, params: Mapping[str, t.Any]) -> None:
     """Tell of options of a check that is off."""
+    # AnsibleModule adds the options that are not in a dictionary.
+    without = {"boot_options": _default_boot_options()}
     for check, option in (("audit", "audit_allow"), ("boot_check", "boot_options")):
-        if params[option] and not params[check]:
+        if params[option] and params[option] != without.get(option) and not params[check]:
             host.warn(f"{option} does nothing, because {check} is false")
+
+
+def _default_boot_options() -> dict[str, t.Any]:
+    return {name: spec.get("default") for name, spec in _boot_options_spec().items()}
 
 
 def _boot(options: Mapping[str, t.Any], firmware: str, accel: str) -> BootOptions:
