@@ -114,11 +114,19 @@ EXAMPLES = r"""
         mode: "0644"
 
 - name: Is it still what was published?
-  goldsmith.kvm.image_info:
-    path: /var/lib/libvirt/images/golden/noble-web.qcow2
-    gather: [drift]
-  register: compared
-  failed_when: compared is failed or compared.drift is none or compared.drift.drifted is not false
+  block:
+    - name: Compare it with its record
+      goldsmith.kvm.image_info:
+        path: /var/lib/libvirt/images/golden/noble-web.qcow2
+        gather: [drift]
+      register: compared
+
+    - name: Fail where it is not, or where that is not known
+      ansible.builtin.assert:
+        that:
+          - compared.drift is not none
+          - compared.drift.drifted is false
+        fail_msg: "drift: {{ compared.drift or 'it has no build record' }}, obstacle: {{ compared.obstacle or 'none' }}"
 """
 
 RETURN = r"""

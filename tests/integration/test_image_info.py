@@ -180,6 +180,7 @@ def test_bills_of_materials(customised: tuple[Path, Chroot], tmp_path: Path) -> 
     assert {(component.name, component.version) for component in cyclonedx.components} >= expected
     for document in found["sbom"].values():
         assert hashlib.sha256(disk.read_bytes()).hexdigest() in json.dumps(document)
+    os.utime(disk, (0, 0))
     assert info(disk, "sbom_spdx")["sbom"] == {"spdx": found["sbom"]["spdx"]}
     assert info(small_system(tmp_path), "sbom_spdx")["sbom"] is None
 
@@ -386,6 +387,33 @@ def test_a_damaged_file_system(tmp_path: Path) -> None:
     assert found["partitions"][0]["file_system"]["label"] == "boot"
 
 
+def test_a_truncated_image(tmp_path: Path) -> None:
+    image = tmp_path / "image.qcow2"
+    said("qemu-img", "convert", "-f", "raw", "-O", "qcow2", small_system(tmp_path), image)
+    Path(f"{image}.json").write_text(json.dumps(record_of(image)))
+    os.truncate(image, image.stat().st_size // 2)
+    found = info(image, *DEFAULT, "drift")
+    assert re.search(r"image\.qcow2 is damaged: qemu-img check finds \d+ errors$", found["obstacle"]["problem"])
+    assert found["obstacle"]["way_out"] == "Build or fetch it again"
+    assert (found["format"]["format"], found["record"]["fingerprint"]) == ("qcow2", record_of(image)["fingerprint"])
+    assert (found["system"], found["packages"]) == (None, None)
+    assert found["drift"]["drifted"] is True
+
+
+def test_a_record_that_is_damaged(tmp_path: Path) -> None:
+    image = dummy_images.qcow2(tmp_path / "image.qcow2")
+    Path(f"{image}.json").write_text('{"image"')
+    assert info(image, "format")["obstacle"] is None
+    found = info(image, "format", "record")
+    assert (found["format"]["format"], found["record"], found["record_path"]) == ("qcow2", None, None)
+    assert f"{image}.json is damaged: it is not JSON" in found["obstacle"]["problem"]
+    assert "keep it until then" in found["obstacle"]["way_out"]
+
+
+def test_no_path_is_not_the_working_directory() -> None:
+    assert run_module(MODULE, path="")["msg"] == "path is empty. Give the path of an image."
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -397,7 +425,9 @@ def test_a_damaged_file_system(tmp_path: Path) -> None:
         ("secret", "/secret, which is not a disk image. Take an image that is whole in itself"),
         ("itself", "lies over itself: its backing files lead back to"),
         ("format", "is no vmdk image: it is qcow2"),
-        ("directory", "cannot be read: Is a directory"),
+        ("directory", "image is no file. Give the path of the image of a disk"),
+        ("pipe", "image is no file. Give the path of the image of a disk"),
+        ("raw_pipe", "image is no file. Give the path of the image of a disk"),
     ],
 )
 def test_what_is_refused(name: str, message: str, tmp_path: Path) -> None:
@@ -414,10 +444,12 @@ def test_what_is_refused(name: str, message: str, tmp_path: Path) -> None:
         dummy_images.qcow2(image)
     elif name == "directory":
         image.mkdir()
+    elif name.endswith("pipe"):
+        os.mkfifo(image)
     elif name in backing:
         said(*create, backing[name], image, "16M")
     with pytest.raises(GoldsmithError) as caught:
-        info(image, format="vmdk" if name == "format" else None)
+        info(image, format={"format": "vmdk", "raw_pipe": "raw"}.get(name))
     assert message in str(caught.value)
     assert "the secret of" not in str(caught.value)
 

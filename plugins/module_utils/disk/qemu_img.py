@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import typing as t
 from dataclasses import dataclass
 
@@ -76,6 +77,7 @@ def inspect(host: Host, path: str, *, expected_format: str | None = None) -> Ima
 
 def read_header(path: str) -> Header:
     """What the first bytes of the file say. Raises VerificationError for a header that contradicts itself."""
+    _require_disk(path)
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_LENGTH)
@@ -164,6 +166,7 @@ def check(host: Host, path: str) -> None:
 
 def open_info(host: Host, path: str, format_name: str) -> ImageInfo:
     """What qemu-img says of an image of this format; what lies below it is not opened. Raises VerificationError."""
+    _require_disk(path)
     # A fixed VHD is known by its footer alone, where qemu-img does not look.
     given = ["-f", format_name] if format_name in ("raw", "vpc") else []
     done = host.run([_program(host), "info", *given, "-U", "--output=json", os.path.abspath(path)])
@@ -186,6 +189,12 @@ def open_info(host: Host, path: str, format_name: str) -> ImageInfo:
         found.get("cluster-size"),
         specific.get("compression-type"),
     )
+
+
+def _require_disk(path: str) -> None:
+    """Raise StoreError for a pipe or the like, which would be waited for; what is not there the reader tells."""
+    if os.path.exists(path) and not (os.path.isfile(path) or stat.S_ISBLK(os.stat(path).st_mode)):
+        raise StoreError(f"the image {path} is no file", "Give the path of the image of a disk")
 
 
 def _program(host: Host) -> str:

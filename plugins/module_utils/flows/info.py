@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ..common.age import format_time
+from ..common.errors import BadRequestError, GoldsmithError, StoreError
 from ..common.host import Host
 from ..disk.own_layers import own_layers
 from ..disk.qemu_img import ImageInfo
@@ -53,15 +54,18 @@ def inspect_image(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[
 
     Check mode is no different.
     """
+    if not params["path"]:
+        raise BadRequestError("path is empty", "Give the path of an image")
     gather = set(params["gather"])
     path = os.path.realpath(params["path"])
     result: dict[str, t.Any] = {"changed": False, "image_path": path, "obstacle": None}
     # A record beside the image itself is found without looking at the image.
-    record = _record_beside(path)
+    records = _Records(bool(gather & {"record", "drift", *BILLS}))
+    record = records.beside(path)
     layers: Sequence[ImageInfo] = ()
     if gather - {"record"} or record is None:
         layers = own_layers(host, path, params["format"])
-        found = (_record_beside(layer.path) for layer in layers)
+        found = (records.beside(layer.path) for layer in layers)
         record = record or next((record for record in found if record is not None), None)
     if "format" in gather:
         result["format"] = _format(layers)
@@ -69,7 +73,7 @@ def inspect_image(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[
     if inside.wanted:
         inside.open(path, layers[0].format, params["workdir"])
         result.update(inside.result)
-    obstacle = inside.obstacle
+    obstacle = inside.obstacle or records.obstacle
     if "record" in gather:
         document, source = (record.document, record.path) if record else (inside.record, RECORD_IN_IMAGE)
         result.update(record=document, record_path=source if document is not None else None)
@@ -85,9 +89,23 @@ def inspect_image(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[
     return t.cast("dict[str, t.Any]", _printable(result))
 
 
-def _record_beside(path: str) -> _Record | None:
-    document = read_build_record(path)
-    return None if document is None else _Record(record_path(path), path, document)
+class _Records:
+    """The records beside images, where they are wanted."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted
+        self.obstacle: GoldsmithError | None = None
+        """Of the first record that is damaged."""
+
+    def beside(self, path: str) -> _Record | None:
+        try:
+            document = read_build_record(path) if self._wanted else None
+        except StoreError as error:
+            self.obstacle = self.obstacle or StoreError(
+                error.cause, "Put a good copy of it back; keep it until then, as nothing else tells all that it does"
+            )
+            return None
+        return None if document is None else _Record(record_path(path), path, document)
 
 
 def _format(layers: Sequence[ImageInfo]) -> dict[str, t.Any]:
@@ -140,7 +158,9 @@ def _bills(
         return None
     # One below the image tells of another disk.
     document = record.document if record is not None and record.image == path else {}
-    modified = datetime.fromtimestamp(int(os.stat(path).st_mtime), timezone.utc)
+    # A copy of the image has another time of modification.
+    seconds = os.stat(path).st_mtime if inside.packages_changed is None else inside.packages_changed
+    modified = datetime.fromtimestamp(int(seconds), timezone.utc)
     described = software(
         name=str(document.get("name") or os.path.basename(path)),
         version=str(document.get("base", {}).get("serial") or ""),

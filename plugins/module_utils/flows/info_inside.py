@@ -13,7 +13,7 @@ from dataclasses import asdict
 from ..common.errors import BadRequestError, GoldsmithError, VerificationError
 from ..common.host import Host
 from ..guest.cloud_init import read_cloud_init
-from ..guest.dpkg import Package, named, read_packages
+from ..guest.dpkg import STATUS, STATUS_DIRECTORY, Package, named, read_packages
 from ..guest.guest import Guest, opened
 from ..guest.kernels import read_boot
 from ..guest.partitions import Partition
@@ -45,6 +45,8 @@ class Inside:
         self.record: dict[str, t.Any] | None = None
         self.system: System | None = None
         self.packages: list[Package] | None = None
+        self.packages_changed: int | None = None
+        """When, in seconds since 1970."""
         self.obstacle: GoldsmithError | None = None
 
     def open(self, path: str, image_format: str, workdir: str) -> None:
@@ -88,6 +90,9 @@ class Inside:
             self.result["kernels"] = asdict(read_boot(tree))
         if gather & {"packages", "drift", *BILLS}:
             self.packages = read_packages(tree)
+        if gather & {*BILLS}:
+            files = (tree.entry(STATUS), *tree.list(STATUS_DIRECTORY))
+            self.packages_changed = max((file.mtime for file in files if file is not None), default=None)
         if "packages" in gather:
             self.result["packages"] = _packages(self.packages)
         if "units" in gather:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from ..common.errors import BadRequestError, CommandError, StoreError
 from ..common.host import Host
 from ..common.space import require_free_space
+from ..disk import qemu_img
 
 _PACKAGE = "qemu-utils"
 _COROUTINES = 16
@@ -32,13 +33,17 @@ def raw_view(host: Host, image: str, image_format: str, workdir: str) -> Iterato
     A raw image is its own view. Of any other a sparse copy is made in ``workdir``. The copy has no name in any
     directory, so that nothing of it is left however this process ends; the path is good while the context is open.
 
-    Raises BadRequestError (a guest runs on the image), StoreError (no room) or CommandError.
+    Raises BadRequestError (a guest runs on the image), VerificationError (it is damaged), StoreError (no room) or
+    CommandError.
     """
     image = os.path.abspath(image)
     needed = _measure(host, image, image_format)
     if image_format == "raw":
         yield image
         return
+    if image_format == "qcow2":
+        # What is cut off reads as zeros.
+        qemu_img.check(host, image)
     require_free_space(workdir, needed, f"A raw copy of {image}")
     try:
         file = tempfile.TemporaryFile(dir=workdir)  # noqa: SIM115
