@@ -26,7 +26,7 @@ attributes:
     support: full
     details:
       - Answered from digests and records. A source that is not there yet is a warning, and all outputs count as
-        changed.
+        changed. Directories that cannot be written, and too little space, are warnings, too.
   diff_mode:
     support: full
     details:
@@ -62,6 +62,7 @@ options:
           - Path of the file on the target. Its directory is made when it is missing.
           - What has this name already is replaced, unless it is a link, a golden image, a file that O(src) lies over,
             or the disk of a domain of this host or below one. Its C(DEST.sha256) and C(DEST.sha256.asc) go with it.
+          - O(src) and other outputs must not have one of these names, nor C(DEST.conversion.json).
         type: path
         required: true
       format:
