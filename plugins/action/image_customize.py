@@ -9,6 +9,7 @@ answers which files its store lacks; those are sent, and the module is called on
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible.errors import AnsibleActionFail
@@ -20,6 +21,8 @@ from ansible_collections.goldsmith.kvm.plugins.plugin_utils.controller_files imp
 from ansible_collections.goldsmith.kvm.plugins.plugin_utils.inline_vault import decrypted
 
 _MODULE = "goldsmith.kvm.image_customize"
+_DICTIONARY = re.compile(r"\s*(\{|\w+=)")
+"""Text that Ansible makes a dictionary of; any other is a path."""
 
 
 class ActionModule(ActionBase):
@@ -62,6 +65,8 @@ class ActionModule(ActionBase):
     ) -> dict[str, t.Any]:
         wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
         args = dict(self._task.args)
+        if isinstance(args.get("base"), str) and not _DICTIONARY.match(args["base"]):
+            args["base"] = {"path": args["base"]}
         if not files and not absent:
             return self._call(args, task_vars, wrap_async)
         payloads: dict[str, t.Any] = {

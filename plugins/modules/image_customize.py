@@ -54,7 +54,8 @@ options:
   base:
     description:
       - The image to start from. RV(goldsmith.kvm.image_fetch#module:image), or a dictionary with C(path) and, where you
-        know them, C(digest) (C(sha256:HEX), which is then demanded), C(product), C(serial) and C(proof).
+        know them, C(digest) (C(sha256:HEX), which is then demanded), C(product), C(serial) and C(proof). Of a text
+        alone, it is the C(path).
       - C(path) is on the target. A file outside the store is read once to find its digest.
       - An image that names another file (a backing file, an external data file) is refused.
     type: dict

@@ -86,6 +86,15 @@ def test_options_are_refused(options: dict[str, t.Any], wrong: dict[str, t.Any])
     assert next(iter(wrong)) in result["msg"]
 
 
+def test_a_base_is_a_path_as_well(options: dict[str, t.Any], image: Path) -> None:
+    bases = [{"path": str(image)}, str(image), f"path={image}", "", "/none.qcow2"]
+    tasks = [{MODULE: {**options, "steps": [], "base": base}} for base in bases]
+    *same, empty, absent = run_tasks(tasks, "--check", ignore_errors=True)
+    assert len({result["fingerprint"] for result in same}) == 1
+    assert empty["msg"].startswith("base has no path. Give `base: {path: ")
+    assert "/none.qcow2" in absent["msg"] and "convert to dict" not in absent["msg"]
+
+
 def test_owners_that_the_host_does_not_know(options: dict[str, t.Any]) -> None:
     task = {MODULE: {**options, "steps": [], "owner": "no-such-user", "group": "no-such-group"}}
     (known, result) = run_tasks([{MODULE: {**options, "steps": [], "owner": "root", "group": "0"}}, task], "--check")
