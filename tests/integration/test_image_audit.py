@@ -176,7 +176,6 @@ def test_a_file_system_that_is_not_read_is_no_pass(tmp_path: Path) -> None:
         ("path", "", "path is empty. Give a path"),
         ("workdir", "", "workdir is empty. Give a path"),
         ("rules", [], "rules is empty, and nothing would be looked for"),
-        ("secrets", {"pin": 4711471}, "secrets.pin is no text"),
     ],
 )
 def test_what_makes_no_sense(tmp_path: Path, option: str, value: object, said: str) -> None:

@@ -37,4 +37,4 @@ def allowance(place: str, rule: str, paths: tuple[str, ...], reason: str) -> All
                 f"{place}.paths has {path!r}, which matches no absolute path",
                 "Write the whole path inside the image, or a pattern such as /srv/*",
             )
-    return Allowance(rule, paths, reason)
+    return Allowance(rule, paths, reason.strip())

@@ -55,7 +55,7 @@ class Report:
             "passed": not self.failed,
             "rules": [_described(line) for line in self.lines],
             "unused_exceptions": [_exception(allowance) for allowance in self.unused],
-            "not_searched": list(self.not_searched),
+            "not_searched": [printable(label) for label in self.not_searched],
         }
 
     def text(self) -> str:
@@ -65,9 +65,12 @@ class Report:
             count = len(line.findings) or len(line.allowed)
             lines.append(f"{line.status:8}{line.rule.name}{f' ({count})' if count else ''}")
             lines += [f"          {said}" for said in _shown(line.findings)]
-            lines += [f"          {_said(finding)} (allowed: {reason})" for finding, reason in line.allowed[:_SHOWN]]
-        lines += [f"unused  exception for {found.rule}: {', '.join(found.paths)}" for found in self.unused]
-        lines += [f"not searched for, because it is too short: {label}" for label in self.not_searched]
+            lines += [
+                f"          {_said(finding)} (allowed: {printable(reason)})"
+                for finding, reason in line.allowed[:_SHOWN]
+            ]
+        lines += [f"unused  exception for {found.rule}: {printable(', '.join(found.paths))}" for found in self.unused]
+        lines += [f"not searched for, because it is too short: {printable(label)}" for label in self.not_searched]
         return "".join(f"{line}\n" for line in lines)
 
     def summary(self) -> tuple[str, str]:
@@ -116,7 +119,7 @@ def _described(line: Line) -> dict[str, t.Any]:
         "rule": line.rule.name,
         "status": line.status,
         "findings": [_finding(finding) for finding in line.findings[:_SHOWN]],
-        "allowed": [{**_finding(finding), "reason": reason} for finding, reason in line.allowed[:_SHOWN]],
+        "allowed": [{**_finding(finding), "reason": printable(reason)} for finding, reason in line.allowed[:_SHOWN]],
         "count": len(line.findings),
     }
     return {**described, "way_out": line.rule.way_out} if line.status == FAILED else described
@@ -127,7 +130,8 @@ def _finding(finding: Finding) -> dict[str, str]:
 
 
 def _exception(allowance: Allowance) -> dict[str, t.Any]:
-    return {"rule": allowance.rule, "paths": list(allowance.paths), "reason": allowance.reason}
+    paths = [printable(path) for path in allowance.paths]
+    return {"rule": allowance.rule, "paths": paths, "reason": printable(allowance.reason)}
 
 
 def _shown(findings: Sequence[Finding], limit: int = _SHOWN) -> list[str]:
@@ -140,6 +144,6 @@ def _said(finding: Finding) -> str:
 
 
 def printable(text: str) -> str:
-    """Names of files may be any bytes; what a terminal would act upon is written out."""
+    """Names of files may be any bytes, and a user's text too; what a terminal would act upon is written out."""
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

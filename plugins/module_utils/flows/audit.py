@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +16,8 @@ from ..audit import raw_search
 from ..audit.forms import SHORTEST
 from ..audit.model import Allowance, Context, Disk, Expected, Hit, Secret
 from ..audit.registry import RULES, allowance, require_rule
-from ..audit.report import Report, audit
+from ..audit.report import Report, audit, printable
+from ..audit.rules.access import keys
 from ..common.errors import BadRequestError
 from ..common.host import Host
 from ..common.paths import refuse_empty
@@ -23,6 +25,8 @@ from ..disk import qemu_img
 from ..disk.own_layers import own_layers
 from ..guest.guest import Guest, opened
 from ..guest.owners import owners
+
+_ACCOUNT = re.compile(r"[^\s:/]+")
 
 ALLOW_SPEC: dict[str, t.Any] = {
     "type": "list",
@@ -70,7 +74,7 @@ def audit_image(
         found = raw_search.search(guest.raw_path, expected.secrets if "secrets" in names else ())
         snapshots = _snapshots(host, image, image_format) if "snapshots" in names else ()
         for label in found.not_searched:
-            host.warn(f"{label} is not searched for in the image: it has fewer than {SHORTEST} characters")
+            host.warn(f"{printable(label)} is not searched for in the image: it has fewer than {SHORTEST} characters")
         disk = Disk(_located(host, guest, found.hits), found.countless, guest.hidden, snapshots)
         report = audit(Context(tree, expected, disk), chosen, found.not_searched)
         if "unread" not in names:
@@ -117,10 +121,13 @@ def audit_info(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[str
         raise BadRequestError("rules is empty, and nothing would be looked for", "Leave it out for all of them")
     expected = Expected(
         generalised=params["generalised"],
-        passwords=dict.fromkeys(params["passwords"], ""),
-        authorized_keys={user: frozenset(_lines(user, keys)) for user, keys in params["authorized_keys"].items()},
+        passwords={_account("passwords", user): "" for user in params["passwords"]},
+        authorized_keys={
+            _account("authorized_keys", user): frozenset(_lines(user, given))
+            for user, given in params["authorized_keys"].items()
+        },
         files=tuple(params["files"]),
-        secrets=tuple(Secret(str(name), _text(name, text)) for name, text in params["secrets"].items()),
+        secrets=tuple(_secret(name, text) for name, text in params["secrets"].items()),
         allow=parse_allow(params["allow"]),
     )
     report = audit_image(
@@ -134,21 +141,41 @@ def audit_info(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[str
     return {"changed": False, "path": path, **report.as_dict(), "report": report.text().splitlines()}
 
 
-def _text(name: t.Any, text: t.Any) -> str:
-    """A secret; nothing of it is told."""
-    if isinstance(text, str):
-        return text
-    raise BadRequestError(
-        f"secrets.{name} is no text, and how it is written in the image cannot be told", "Write it in quotes"
-    )
+def _account(option: str, name: t.Any) -> str:
+    """A user's name. Images of others have some that no step of a recipe would give."""
+    if not _ACCOUNT.fullmatch(str(name)):
+        raise BadRequestError(f"{option} has {name!r}, which is no user's name", "Write it as in /etc/passwd")
+    return str(name)
 
 
-def _lines(user: str, keys: t.Any) -> Sequence[str]:
+def _secret(name: t.Any, text: t.Any) -> Secret:
+    """One to look for; nothing of its text is told."""
+    if not str(name or "").strip():
+        raise BadRequestError("secrets has a text without a name", "Write {NAME: TEXT}; the report has the name")
+    if not isinstance(text, str):
+        raise BadRequestError(
+            f"{printable(f'secrets.{name}')} is no text, and how it is written in the image cannot be told",
+            "Write it in quotes",
+        )
+    if not text.strip():
+        raise BadRequestError(
+            f"{printable(f'secrets.{name}')} is empty or blank", "Look where it comes from, or leave it out"
+        )
+    return Secret(str(name), text)
+
+
+def _lines(user: str, given: t.Any) -> Sequence[str]:
     """The keys of a user, as a list or as the text of a file."""
-    if isinstance(keys, str):
-        return keys.splitlines()
-    if isinstance(keys, (list, tuple)):
-        return [str(key) for key in keys]
-    raise BadRequestError(
-        f"authorized_keys.{user} is neither a list nor a text", "Write it as {NAME: [ssh-ed25519 AAAA…]}"
-    )
+    if not isinstance(given, (str, list, tuple)):
+        raise BadRequestError(
+            f"authorized_keys.{user} is neither a list nor a text", "Write it as {NAME: [ssh-ed25519 AAAA…]}"
+        )
+    texts = [given] if isinstance(given, str) else [str(key) for key in given]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    for line in lines:
+        if line and not line.startswith("#") and not keys(line):
+            raise BadRequestError(
+                f"authorized_keys.{user} has a line without a key: {line[:40]!r}",
+                "Give the whole line, such as ssh-ed25519 AAAA… ops@example.com",
+            )
+    return lines

@@ -51,9 +51,9 @@ def _foreign(context: Context, path: str, given: Iterable[str] = ()) -> Iterator
     """Lines with a key that is neither given nor what the recipe wrote there."""
     if context.put_in_whole(path):
         return
-    known = {key for line in (*given, *context.expected.lines.get(path, ())) for key in _keys(line)}
+    known = {key for line in (*given, *context.expected.lines.get(path, ())) for key in keys(line)}
     for line in map(str.strip, context.text(path).splitlines()):
-        if line and not line.startswith("#") and not known & _keys(line):
+        if line and not line.startswith("#") and not known & keys(line):
             yield line
 
 
@@ -89,7 +89,7 @@ def _settings(context: Context, keyword: str) -> Iterator[_Setting]:
                 yield _Setting(entry.path, line, words[1:])
 
 
-def _keys(line: str) -> frozenset[str]:
+def keys(line: str) -> frozenset[str]:
     """The keys of a line, without options and comments: what tells them apart."""
     return frozenset(found["blob"] for found in _KEY.finditer(line))
 

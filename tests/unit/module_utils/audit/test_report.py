@@ -96,6 +96,22 @@ def test_names_of_files_do_nothing_to_a_terminal() -> None:
     json.dumps(report.as_dict()).encode()
 
 
+def test_what_a_user_writes_does_nothing_to_a_terminal() -> None:
+    allow = (
+        allowance("a", "logs", ("/var/log/*",), "wanted\x1b[2J\nfailed  all\n"),
+        Allowance("mail", ("*\n",), "x\n"),
+    )
+    report = audit(Context(clean().file("/var/log/x", "x"), Expected(allow=allow)), RULES.values(), ["pin\nfailed"])
+    described = json.loads(json.dumps(report.as_dict()))
+    (allowed,) = (line["allowed"] for line in described["rules"] if line["allowed"])
+    assert allowed[0]["reason"] == "wanted\\x1b[2J\\nfailed  all"
+    assert described["unused_exceptions"] == [{"rule": "mail", "paths": ["*\\n"], "reason": "x\\n"}]
+    assert described["not_searched"] == ["pin\\nfailed"]
+    text = report.text()
+    assert "failed" not in [line.split()[0] for line in text.splitlines()] and "\x1b" not in text
+    assert len(text.splitlines()) == len(RULES) + 3
+
+
 @pytest.mark.parametrize(
     ("rule", "paths", "reason", "said"),
     [
