@@ -75,7 +75,7 @@ def sha256_of(software: Software) -> str | None:
 
 def distribution(os_release: Mapping[str, str]) -> str:
     """The ID of os-release(5), with its default."""
-    return os_release.get("ID") or "linux"
+    return os_release.get("ID", "").strip() or "linux"
 
 
 def url(text: str) -> str | None:

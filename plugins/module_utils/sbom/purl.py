@@ -18,7 +18,7 @@ def deb(package: SoftwarePackage, os_release: Mapping[str, str]) -> str:
     Ubuntu list vulnerabilities; it is left out where it says nothing new.
     """
     vendor = distribution(os_release)
-    release = os_release.get("VERSION_ID") or os_release.get("VERSION_CODENAME")
+    release = (os_release.get("VERSION_ID") or os_release.get("VERSION_CODENAME") or "").strip()
     upstream = package.source
     if package.source_version and package.source_version != package.version:
         upstream = f"{package.source or package.name}@{package.source_version}"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import locale
 import os
 import subprocess
 import tempfile
@@ -80,9 +81,14 @@ class Found(ctypes.Structure):
 
 
 def glob(pattern: str) -> set[str]:
-    """What glob(3) makes of a pattern, as libguestfs calls it: with GLOB_BRACE."""
+    """What glob(3) makes of a pattern, as libguestfs calls it: with GLOB_BRACE, and in the C locale, byte by byte."""
     found = Found()
-    ctypes.CDLL(None).glob(pattern.encode(), 1 << 10, None, ctypes.byref(found))
+    before = locale.setlocale(locale.LC_CTYPE)
+    locale.setlocale(locale.LC_CTYPE, "C")
+    try:
+        ctypes.CDLL(None).glob(pattern.encode(), 1 << 10, None, ctypes.byref(found))
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
     return {os.fsdecode(t.cast("bytes", found.paths[number])) for number in range(found.count)}
 
 
@@ -97,6 +103,7 @@ def expanded(words: str, directory: Path) -> list[str]:
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=4))
 @example(["[^a]", "*"])
 @example(["{a,{b,-a}}", "*"])
+@example(["?", "a", "*"])
 def test_patterns_fit_what_those_of_the_c_library_fit(directory: Path, pieces: list[str]) -> None:
     whole = f"{directory}/{''.join(pieces)}"
     found = sorted(path for path in glob(whole) if Path(path).exists())

@@ -187,6 +187,7 @@ SOFTWARES = st.builds(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(SOFTWARES)
 @example(replace(SOFTWARE, packages=PACKAGES * 2))
+@example(replace(SOFTWARE, os_release={"ID": " ", "VERSION_ID": " "}))
 @example(replace(SOFTWARE, packages=[SoftwarePackage(name, "1", "all") for name in ("a+", "a-", "a--2", "a~")]))
 def test_any_software_gives_valid_documents(software: Software) -> None:
     expected = {(package.name, package.version, package.architecture) for package in software.packages}
