@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.console import clean, dead_end, hung, loader_began
@@ -220,11 +220,14 @@ def test_the_firmware_s_end(console: str, began: bool) -> None:
 
 
 @given(st.binary())
+@example(b"\t!")
 def test_any_bytes_become_lines_that_can_be_printed(raw: bytes) -> None:
     text = clean(raw)
     assert text == "" or text.endswith("\n")
     assert all(
-        line and line == line.rstrip() and line.isprintable() for line in text.split("\n")[:-1] if line.isascii()
+        line and line == line.rstrip() and line.expandtabs().isprintable()
+        for line in text.split("\n")[:-1]
+        if line.isascii()
     )
     hung(text)
     dead_end(text)
