@@ -127,6 +127,140 @@ options:
                 description:
                   - As with O(wishes[].cputune.vcpusched[].priority).
                 type: int
+          shares:
+            description:
+              - The weight of the domain where CPUs are scarce, or V(default). From 2 to 262144 with cgroup v1, where
+                1024 is the kernel's default, and from 1 to 10000 with cgroup v2, where it is 100.
+              - Changes at once. V(default) comes with the next start, as libvirt has no call for it.
+            type: str
+          period:
+            description:
+              - Over how many microseconds O(wishes[].cputune.quota) is measured, from 1000 to 1000000, or V(default),
+                which is 100000. Changes at once.
+            type: str
+          quota:
+            description:
+              - How many microseconds each vCPU may run in a period, from 1000 on, or V(default) for no limit. Changes
+                at once.
+            type: str
+          emulator_period:
+            description:
+              - As O(wishes[].cputune.period), for O(wishes[].cputune.emulator_quota).
+            type: str
+          emulator_quota:
+            description:
+              - As O(wishes[].cputune.quota), for the threads of QEMU that are neither vCPUs nor iothreads.
+            type: str
+      iothreads:
+        description:
+          - How many iothreads the domain has, V(0) for none. Threads come and go at once, the lowest free numbers first
+            and the highest numbers first. With a thread goes its pin.
+          - A thread that a disk uses stays. Take it from the disk before, by O(wishes[].disks[].iothread).
+        type: int
+      numa:
+        description:
+          - Which NUMA nodes of the host the memory comes from, and which the guest sees.
+        type: dict
+        suboptions:
+          memory:
+            description:
+              - Where the memory comes from.
+            type: dict
+            suboptions:
+              mode:
+                description:
+                  - V(strict), libvirt's default, V(preferred) and V(interleave) are the kernel's policies.
+                    V(restrictive) leaves it to the cgroup alone, so that it can move while the domain runs. Comes with
+                    the next start, and only with O(wishes[].numa.memory.nodeset).
+                type: str
+                choices: [strict, preferred, interleave, restrictive]
+              nodeset:
+                description:
+                  - Nodes of the host, such as V(0) or V(0-1), or V(default), which takes the mode away as well. Changes
+                    at once where the domain runs with the mode V(restrictive).
+                type: str
+          cells:
+            description:
+              - All nodes that the guest is to see. An empty list takes them away. Comes with the next start.
+              - Each vCPU has to be in one of them, and together they have as much memory as the domain.
+            type: list
+            elements: dict
+            suboptions:
+              cpus:
+                description:
+                  - vCPUs of the node, such as V(0-3).
+                type: str
+                required: true
+              memory:
+                description:
+                  - Its memory.
+                type: str
+                required: true
+      cpu:
+        description:
+          - What CPUs the guest sees. All of it comes with the next start.
+        type: dict
+        suboptions:
+          mode:
+            description:
+              - V(host-passthrough) is the host's own CPU, fastest, and only migrates between equal hosts. V(host-model)
+                is the nearest model that libvirt knows. V(maximum) has all that QEMU can provide. V(custom) is the
+                model of O(wishes[].cpu.model).
+              - libvirt writes a model into definitions that have none (V(qemu64), mostly). To go back, name that.
+            type: str
+            choices: [host-passthrough, host-model, maximum, custom]
+          model:
+            description:
+              - A model that C(virsh cpu-models) lists. Required with O(wishes[].cpu.mode=custom), and only possible
+                then.
+            type: str
+          topology:
+            description:
+              - How the vCPUs are arranged. What is left out is 1, and the product has to be the number of vCPUs. An
+                empty dictionary takes the topology away, so that each vCPU is a socket.
+            type: dict
+            suboptions:
+              sockets:
+                description:
+                  - Sockets.
+                type: int
+              dies:
+                description:
+                  - Dies of each socket.
+                type: int
+              cores:
+                description:
+                  - Cores of each die.
+                type: int
+              threads:
+                description:
+                  - Threads of each core. Pin those of one core to the threads of one core of the host.
+                type: int
+          cache:
+            description:
+              - What caches the guest sees. V(passthrough) shows the host's, and needs the mode V(host-passthrough) or
+                V(maximum); V(emulate) shows one of level 3.
+            type: str
+            choices: [default, passthrough, emulate, disable]
+          features:
+            description:
+              - Features beyond, or less than, those of the mode. Features that are not named stay as they are.
+              - While a domain runs libvirt shows what QEMU made of them. Whether V(optional) and V(default) wait for a
+                restart cannot be told from that.
+            type: list
+            elements: dict
+            suboptions:
+              name:
+                description:
+                  - Name of the feature, such as V(pcid).
+                type: str
+                required: true
+              policy:
+                description:
+                  - What becomes of it. V(default) leaves it to the mode.
+                type: str
+                choices: [default, force, require, optional, disable, forbid]
+                required: true
       memory_backing:
         description:
           - How the host provides the memory of the domain. All but O(wishes[].memory_backing.hard_limit) comes with the
@@ -288,4 +422,75 @@ options:
             description:
               - How many queues a virtio disk has, or V(default).
             type: str
+      interfaces:
+        description:
+          - How network interfaces are served. All of it comes with the next start, and is for the model virtio only.
+          - A later entry may change what an earlier one says of the same interface.
+        type: list
+        elements: dict
+        suboptions:
+          match:
+            description:
+              - Which interfaces are meant, those that fit all that is given.
+            type: dict
+            required: true
+            suboptions:
+              mac:
+                description:
+                  - Its address.
+                type: str
+              target:
+                description:
+                  - The name of its device on the host, where it was given by the user.
+                type: str
+              alias:
+                description:
+                  - An alias that was given by the user (C(ua-…)).
+                type: str
+              model:
+                description:
+                  - Its model, such as V(virtio).
+                type: str
+              all:
+                description:
+                  - All interfaces, if V(true).
+                type: bool
+          driver:
+            description:
+              - V(vhost) lets the kernel move the packets, V(qemu) lets QEMU do so. libvirt takes vhost where the host
+                has it.
+            type: str
+            choices: [default, vhost, qemu]
+          queues:
+            description:
+              - How many queues it has, up to 256, or V(default) for one. More than vCPUs are of no use.
+            type: str
+      clock:
+        description:
+          - The guest's clock. All of it comes with the next start.
+        type: dict
+        suboptions:
+          timers:
+            description:
+              - Timers of the guest. Those that are not named stay as they are.
+            type: list
+            elements: dict
+            suboptions:
+              name:
+                description:
+                  - Which timer. V(kvmclock) is for Linux and V(hypervclock) for Windows.
+                type: str
+                choices: [rtc, pit, hpet, kvmclock, tsc, hypervclock]
+                required: true
+              present:
+                description:
+                  - Whether the guest has it.
+                type: str
+                choices: [default, 'yes', 'no']
+              tickpolicy:
+                description:
+                  - What happens to ticks that the guest missed. They are delayed, caught up with, merged or dropped;
+                    QEMU knows not all of these for each timer, and libvirt refuses the others.
+                type: str
+                choices: [default, delay, catchup, merge, discard]
 """

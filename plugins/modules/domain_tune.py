@@ -52,7 +52,9 @@ options:
     default: true
   allow_empty:
     description:
-      - Whether patterns in O(wishes[].domains) may fit no domain. A name or a UUID has to be there in any case.
+      - Whether patterns in O(wishes[].domains) may fit no domain, and O(wishes[].disks[].match) and
+        O(wishes[].interfaces[].match) no device of any of the wish's domains. What is named by name, UUID, target or
+        address has to be there in any case.
     type: bool
     default: false
   backup_dir:
@@ -96,6 +98,22 @@ EXAMPLES = r"""
             - {vcpu: "1", cpuset: unpinned}
           emulatorpin: "0,4"
   register: tuned
+
+- name: Keep the workers small, and give their guests a plain view of the host
+  goldsmith.kvm.domain_tune:
+    wishes:
+      - domains: ["web-*"]
+        cputune: {shares: "512", quota: "50000", period: "100000"}
+        iothreads: 1
+        cpu:
+          mode: host-model
+          topology: {cores: 2}
+        interfaces:
+          - match: {model: virtio}
+            queues: "2"
+        clock:
+          timers:
+            - {name: hpet, present: "no"}
 
 - name: Which of them wait for a restart?
   ansible.builtin.debug:

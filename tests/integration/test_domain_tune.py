@@ -153,7 +153,7 @@ def test_what_waits_for_a_restart_vanishes_with_it(kvm: Hypervisor, host: LocalH
 def test_memory_limit_and_statistics_change_at_once(kvm: Hypervisor, host: LocalHost) -> None:
     domain = kvm.define("db-1")
     domain.create()
-    obstacle = live.obstacle("set_hard_limit", domain)
+    obstacle = live.ability(domain, ["set_hard_limit"]).obstacles.get("set_hard_limit")
     limit = "pending_restart" if obstacle else "applied_live"
     asked = "memory_backing: {hard_limit: 2G}\nballoon: {stats_period: 7}"
     expected = {"memory_backing.hard_limit": limit, "balloon.stats_period": "applied_live"}

@@ -55,9 +55,12 @@ class Row:
 
 def audit(found: Found, wished: Mapping[str, Wished], kernel: KernelView, host: HostFacts) -> list[Row]:
     """Every knob that the domain has, or that is wished of it."""
-    persistent = {} if found.persistent is None else registry.read(found.persistent)
-    live = {} if found.live is None else registry.read(found.live)
-    places = {**registry.places(found.document), **({} if found.live is None else registry.places(found.live))}
+    named = {*wished, *registry.places(found.document)}
+    persistent = {} if found.persistent is None else registry.read(found.persistent, named)
+    live = {} if found.live is None else registry.read(found.live, named)
+    places = registry.places(found.document, wished)
+    if found.live is not None:
+        places.update(registry.places(found.live, named))
     in_itself = _in_itself(found, host)
     rows = []
     for knob in dict.fromkeys([*persistent, *live, *wished]):
@@ -113,7 +116,7 @@ class _Sides:
         if self.persistent is None or self.live is None:
             where = "the definition" if self.live is None else "the running domain"
             yield Drift("pending_restart", f"only {where} has it, until the domain is shut off and started again")
-        elif self._effective(place, self.persistent) != self._effective(place, self.live):
+        elif not place.agrees(self.persistent, self.live, self.host.online):
             if place.live is None:
                 text = f"the domain gets {shown(self.persistent)} when it is shut off and started again"
                 yield Drift("pending_restart", text)

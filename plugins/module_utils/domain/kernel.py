@@ -21,6 +21,13 @@ from .qemu_arguments import DiskArguments, disks_of, has_device
 
 _VCPU = re.compile(r"CPU (\d+)/")
 _IOTHREAD = re.compile(r"IO iothread(\d+)")
+_THREADS = (
+    "cputune.vcpupin.",
+    "cputune.emulatorpin",
+    "cputune.iothreadpin.",
+    "cputune.vcpusched.",
+    "cputune.emulators",
+)
 _NO_RIGHT = "this user may not look into QEMU's process: use become"
 _QEMUS_DEFAULTS = {"cache": "writeback", "io": "threads"}
 """What QEMU does where the definition says ``default``."""
@@ -86,7 +93,7 @@ def agrees(knob: str, live: Value, kernel: Value) -> bool:
 def _can_be_seen(knob: str) -> bool:
     seen = ("cache", "io", "iothread", "queues")
     return (
-        knob.startswith("cputune.")
+        knob.startswith(_THREADS)
         or knob in ("memory_backing.locked", "memory_backing.hugepages", "balloon.model")
         or (knob.startswith("disks.") and knob.rpartition(".")[2] in seen)
     )

@@ -85,6 +85,8 @@ class Found:
     managed_save: bool = False
     live_obstacles: Mapping[str, str] = field(default_factory=dict)
     """By name of a live call, why it cannot be done on this host."""
+    in_effect: Mapping[str, Value] = field(default_factory=dict)
+    """By name of a live call, what the domain runs with where its definition says nothing."""
 
     @property
     def document(self) -> Document:

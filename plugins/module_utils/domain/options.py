@@ -41,7 +41,7 @@ def number(text: str, option: str, least: int, most: int, *words: str) -> Value:
     """A whole number from ``least`` to ``most``, or one of the words."""
     if text in words:
         return text
-    if not text.isdecimal() or not least <= int(text[:12]) <= most:
+    if not text.isdecimal() or not least <= int(text[:20]) <= most:
         otherwise = "".join(f", or {word}" for word in words)
         raise BadRequestError(f"{option} is {text!r}", f"Give a whole number from {least} to {most}{otherwise}")
     return int(text)

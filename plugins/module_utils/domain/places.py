@@ -43,8 +43,14 @@ class Place(t.Protocol):
     def effective(self, value: Value, online: CpuSet) -> Value:
         """What ``value`` comes down to in a domain that runs on a host with these CPUs."""
 
+    def agrees(self, value: Value, running: Value, online: CpuSet) -> bool:
+        """Whether a domain that runs with ``running`` would be the same with ``value``, as far as can be told."""
 
-class _Plain:
+    def obstacle(self, value: Value, running: Document) -> str | None:
+        """Why this domain cannot get ``value`` while it runs, although ``live`` names a call; None where it can."""
+
+
+class Plain:
     """What means in a running domain what it says."""
 
     live: LiveCall | None = None
@@ -52,9 +58,15 @@ class _Plain:
     def effective(self, value: Value, online: CpuSet) -> Value:
         return value
 
+    def agrees(self, value: Value, running: Value, online: CpuSet) -> bool:
+        return self.effective(value, online) == self.effective(running, online)
+
+    def obstacle(self, value: Value, running: Document) -> str | None:
+        return None
+
 
 @dataclass(frozen=True)
-class Attribute(_Plain):
+class Attribute(Plain):
     """An attribute whose values are words. Without its last attribute the element goes as well."""
 
     steps: tuple[Step, ...]
@@ -74,7 +86,7 @@ class Attribute(_Plain):
 
 
 @dataclass(frozen=True)
-class Number(_Plain):
+class Number(Plain):
     """An attribute whose values are whole numbers."""
 
     steps: tuple[Step, ...]
@@ -96,7 +108,7 @@ class Number(_Plain):
 
 
 @dataclass(frozen=True)
-class Flag(_Plain):
+class Flag(Plain):
     """An element that is there, or not."""
 
     steps: tuple[Step, ...]
@@ -112,7 +124,7 @@ class Flag(_Plain):
 
 
 @dataclass(frozen=True)
-class Size(_Plain):
+class Size(Plain):
     """An element whose text is a size, with an attribute for its unit. Values are bytes."""
 
     steps: tuple[Step, ...]
@@ -135,11 +147,42 @@ class Size(_Plain):
 
 
 @dataclass(frozen=True)
-class Pin:
+class Count(Plain):
+    """An element whose text is a whole number."""
+
+    steps: tuple[Step, ...]
+    live: LiveCall | None = None
+    otherwise: int | None = None
+    """What a domain runs with that says nothing; None where that is not the same on each host."""
+    default: str = DEFAULT
+
+    def read(self, document: Document) -> Value:
+        element = document.find(*self.steps)
+        text = "" if element is None else (element.text or "").strip()
+        # A negative quota is none at all.
+        return int(text) if text.isdecimal() else self.default
+
+    def write(self, document: Document, value: Value) -> None:
+        if value == self.default:
+            document.remove(*self.steps)
+        else:
+            document.ensure(*self.steps).text = str(value)
+
+    def effective(self, value: Value, online: CpuSet) -> Value:
+        return self.otherwise if value == self.default and self.otherwise is not None else value
+
+    def obstacle(self, value: Value, running: Document) -> str | None:
+        if value != self.default or self.otherwise is not None:
+            return None
+        return f"libvirt has no call for the default of {self.steps[-1]}, which is not the same on each host"
+
+
+@dataclass(frozen=True)
+class Pin(Plain):
     """The CPUs that threads may use: the attribute ``cpuset`` of an element of its own."""
 
     steps: tuple[Step, ...]
-    live: LiveCall | None
+    live: LiveCall | None = None
     otherwise: CpuSet | None = None
     """Where the threads run without a pin, when that is not everywhere: ``<vcpu cpuset='…'>``."""
 
@@ -159,7 +202,7 @@ class Pin:
 
 
 @dataclass(frozen=True)
-class Scheduler(_Plain):
+class Scheduler(Plain):
     """How the kernel schedules a thread: ``default``, ``batch``, ``idle``, or with a priority, ``fifo 1``.
 
     Of vCPUs one element may be for several, in the attribute ``vcpus``; libvirt writes one for each.
@@ -211,5 +254,7 @@ def _drop_attribute(document: Document, steps: tuple[Step, ...], name: str) -> N
     if element is None or name not in element.attrib:
         return
     del element.attrib[name]
-    if not element.attrib and len(element) == 0:
+    last = steps[-1]
+    own = {last.key} if isinstance(last, Known) and not last.inside else set()
+    if own.issuperset(map(str, element.attrib)) and len(element) == 0:
         drop(element)

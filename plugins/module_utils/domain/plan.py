@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from ..host.model import HostFacts
 from . import registry
+from .aspects import iothreads
 from .document import Document
 from .model import Change, DomainPlan, Finding, Found, Pair, Status, Value, Wished
 from .places import Place
 from .preflight import preflight
+from .registry import with_threads
 from .wishes import wished_knobs
 
 _NEXT_START = "libvirt changes this with the next start of the domain only"
@@ -33,19 +35,20 @@ def plan_domain(found: Found, wishes: Sequence[Mapping[str, t.Any]], host: HostF
     """What the wishes come to for this domain, and what the host has against it."""
     document = found.document
     wished = wished_knobs(wishes, found.name, found.uuid, document)
-    places = registry.places(document)
-    refused = {knob: registry.aspect_of(knob).absent(knob, document) for knob in wished if knob not in places}
-    refused.update(dict(_not_for_transient(found, wished, places)))
+    refused = dict(_not_for_transient(found, wished))
     while True:
         wanted = {knob: wish for knob, wish in wished.items() if knob not in refused}
-        after = _edited(document, wanted, places)
-        findings = preflight(document, after, wanted, found.live is not None, host)
-        new = {finding.knob: finding.text for finding in findings if finding.level == "refuse"}
+        after = _edited(document, wanted)
+        there = registry.places(after, wanted)
+        new = {knob: registry.aspect_of(knob).absent(knob, after) for knob in wanted if knob not in there}
+        if not new:
+            findings = preflight(document, after, wanted, found.live is not None, host)
+            new = {finding.knob: finding.text for finding in findings if finding.level == "refuse"}
         if not new:
             break
         # Without what is refused, something else may lack what it needs.
         refused.update(new)
-    views = _Views.of(found, after, host)
+    views = _Views.of(found, after, host, wanted)
     changes = [
         views.refusal(knob, wish, refused[knob]) if knob in refused else views.change(knob, wish)
         for knob, wish in wished.items()
@@ -54,26 +57,33 @@ def plan_domain(found: Found, wishes: Sequence[Mapping[str, t.Any]], host: HostF
     return DomainPlan(found, tuple(changes), tuple(_warnings(found, findings, edited)), after if edited else None)
 
 
-def _edited(document: Document, wanted: Mapping[str, Wished], places: Mapping[str, Place]) -> Document:
-    after = document.copy()
+def _edited(document: Document, wanted: Mapping[str, Wished]) -> Document:
+    after = with_threads(document, wanted).copy()
     # In the order of the aspects, not of the wishes: the definition must not depend on that.
-    for knob, place in places.items():
+    for knob, place in registry.places(after, wanted).items():
         if knob in wanted and place.read(after) != wanted[knob].value:
             place.write(after, wanted[knob].value)
     return after
 
 
-def _not_for_transient(
-    found: Found, wished: Mapping[str, Wished], places: Mapping[str, Place]
-) -> Iterator[tuple[str, str]]:
+def _not_for_transient(found: Found, wished: Mapping[str, Wished]) -> Iterator[tuple[str, str]]:
     if found.persistent is not None:
         return
+    document = with_threads(found.document, wished)
+    places = {**registry.places(document, wished), **registry.places(found.document, wished)}
     for knob, wish in wished.items():
         place = places.get(knob)
         if place is not None and place.read(found.document) != wish.value:
-            obstacle = _TRANSIENT if place.live is None else found.live_obstacles.get(place.live.name)
+            obstacle = _TRANSIENT if place.live is None else _obstacle(found, place, wish.value, found.document)
             if obstacle is not None:
                 yield knob, obstacle
+
+
+def _obstacle(found: Found, place: Place, value: Value, running: Document) -> str | None:
+    """Why the running domain cannot get a value now; None where it can."""
+    if place.live is None:
+        return _NEXT_START
+    return found.live_obstacles.get(place.live.name) or place.obstacle(value, running)
 
 
 @dataclass(frozen=True)
@@ -88,14 +98,25 @@ class _Views:
     live_places: Mapping[str, Place]
 
     @classmethod
-    def of(cls, found: Found, after: Document, host: HostFacts) -> _Views:
+    def of(cls, found: Found, after: Document, host: HostFacts, wanted: Mapping[str, Wished]) -> _Views:
+        running = found.live
+        threads = wanted.get(iothreads.KNOB)
+        # A thread that comes while the domain runs has its knobs at once.
+        if (
+            running is not None
+            and threads is not None
+            and _obstacle(found, iothreads.Threads(), threads.value, running) is None
+        ):
+            running = with_threads(running, wanted)
         return cls(
             found,
             host,
-            registry.read(after),
-            None if found.persistent is None else registry.read(found.persistent),
-            None if found.live is None else registry.read(found.live),
-            {} if found.live is None else registry.places(found.live),
+            registry.read(after, wanted),
+            _values(
+                found.persistent, None if found.persistent is None else with_threads(found.persistent, wanted), wanted
+            ),
+            _values(found.live, running, wanted),
+            {} if running is None else registry.places(running, wanted),
         )
 
     def refusal(self, knob: str, wish: Wished, reason: str) -> Change:
@@ -106,7 +127,7 @@ class _Views:
             "refused",
             reason,
             # Another knob may have taken it along, as that of the balloon's model does.
-            None if persistent is None else Pair(persistent, self.after[knob]),
+            None if persistent is None else Pair(persistent, self.after.get(knob)),
             None if live is None else Pair(live, live),
         )
 
@@ -114,23 +135,34 @@ class _Views:
         value = self.after[knob]
         persistent = None if self.persistent is None else Pair(self.persistent[knob], value)
         edited = persistent is not None and persistent.differs
-        if self.live is None:
+        if self.live is None or self.found.live is None:
             return Change(knob, wish.value, "applied" if edited else "already", wish.reason, persistent, None)
         place = self.live_places.get(knob)
         if place is None:
             return Change(knob, wish.value, "pending_restart", _NOT_LIVE, persistent, None)
         before = self.live[knob]
         wanted = place.effective(value, self.host.online)
-        if place.effective(before, self.host.online) == wanted:
+        if place.agrees(value, before, self.host.online):
             status: Status = "applied" if edited else "already"
             return Change(knob, wish.value, status, wish.reason, persistent, Pair(before, before))
-        obstacle = _NEXT_START if place.live is None else self.found.live_obstacles.get(place.live.name)
+        obstacle = _obstacle(self.found, place, value, self.found.live)
         if place.live is None or obstacle is not None:
             reason = "; ".join(filter(None, (wish.reason, obstacle)))
             return Change(knob, wish.value, "pending_restart", reason, persistent, Pair(before, before))
-        undo = place.effective(before, self.host.online)
+        undo = self.found.in_effect.get(place.live.name) if isinstance(before, str) else None
+        undo = place.effective(before, self.host.online) if undo is None else undo
         live = Pair(before, value)
         return Change(knob, wish.value, "applied_live", wish.reason, persistent, live, place.live, wanted, undo)
+
+
+def _values(
+    document: Document | None, prepared: Document | None, wanted: Mapping[str, Wished]
+) -> dict[str, Value] | None:
+    """What a definition says, and of threads that only ``prepared`` has, that nothing is said of them."""
+    if document is None or prepared is None:
+        return None
+    values = registry.read(document, wanted)
+    return values if prepared is document else {**registry.read(prepared, wanted), **values}
 
 
 def _warnings(found: Found, findings: Sequence[Finding], edited: bool) -> Iterator[str]:

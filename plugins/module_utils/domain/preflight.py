@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from ..common.cpuset import CpuSet
 from ..common.size import format_size
@@ -20,37 +19,24 @@ from .aspects.cputune import iothread_ids
 from .aspects.disks import bus_of, source_of, targets
 from .aspects.memory_backing import memory_of
 from .document import Document
-from .model import Finding, Level, Value
+from .model import Finding, Value
 from .places import DEFAULT, NONE
+from .preflight_case import Case
+from .preflight_guest import CHECKS
 
 _DIRECT = ("none", "directsync")
-
-
-@dataclass(frozen=True)
-class _Case:
-    before: Document
-    after: Document
-    wished: frozenset[str]
-    running: bool
-    host: HostFacts
-    values: Mapping[str, Value]
-    """Of the definition as it would become."""
-
-    def find(self, level: Level, knobs: str | Iterable[str], text: str) -> Iterator[Finding]:
-        """A finding about the first of the knobs that was wished; none where the user named none of them."""
-        names = [knobs] if isinstance(knobs, str) else knobs
-        yield from [Finding(level, knob, text) for knob in names if knob in self.wished][:1]
 
 
 def preflight(
     before: Document, after: Document, wished: Iterable[str], running: bool, host: HostFacts
 ) -> list[Finding]:
     """What is to be said of the wished knobs. Of what nobody asked to change nothing is said."""
-    case = _Case(before, after, frozenset(wished), running, host, registry.read(after))
+    named = frozenset(wished)
+    case = Case(before, after, named, running, host, registry.read(after, named))
     return [finding for check in _CHECKS for finding in check(case)]
 
 
-def _pins(case: _Case) -> Iterator[Finding]:
+def _pins(case: Case) -> Iterator[Finding]:
     for knob in sorted(case.wished):
         value = case.values[knob]
         if not knob.startswith("cputune.") or not isinstance(value, CpuSet):
@@ -72,7 +58,7 @@ def _pins(case: _Case) -> Iterator[Finding]:
             )
 
 
-def _scheduling(case: _Case) -> Iterator[Finding]:
+def _scheduling(case: Case) -> Iterator[Finding]:
     emulator = _cpus(case, "cputune.emulatorpin")
     for knob, value in case.values.items():
         if not knob.startswith(("cputune.vcpusched.", "cputune.emulatorsched")) or not _is_realtime(value):
@@ -94,12 +80,12 @@ def _is_realtime(value: Value) -> bool:
     return str(value).startswith(("fifo ", "rr "))
 
 
-def _cpus(case: _Case, knob: str) -> CpuSet:
+def _cpus(case: Case, knob: str) -> CpuSet:
     value = registry.places(case.after)[knob].effective(case.values[knob], case.host.online)
     return value if isinstance(value, CpuSet) else case.host.online
 
 
-def _hugepages(case: _Case) -> Iterator[Finding]:
+def _hugepages(case: Case) -> Iterator[Finding]:
     knob = "memory_backing.hugepages"
     size = case.values[knob]
     if not isinstance(size, int) or knob not in case.wished:
@@ -133,7 +119,7 @@ def _bound_nodes(document: Document) -> CpuSet | None:
     return CpuSet.parse(nodes, "nodeset") if nodes is not None and mode in (None, "strict", "restrictive") else None
 
 
-def _memory_limits(case: _Case) -> Iterator[Finding]:
+def _memory_limits(case: Case) -> Iterator[Finding]:
     limit, memory = case.values["memory_backing.hard_limit"], memory_of(case.after)
     locked = case.values["memory_backing.locked"]
     if isinstance(limit, int) and limit < memory:
@@ -167,7 +153,7 @@ def _memory_limits(case: _Case) -> Iterator[Finding]:
         )
 
 
-def _balloon(case: _Case) -> Iterator[Finding]:
+def _balloon(case: Case) -> Iterator[Finding]:
     if case.values["balloon.model"] != NONE:
         return
     for name in ("autodeflate", "free_page_reporting", "stats_period"):
@@ -175,7 +161,7 @@ def _balloon(case: _Case) -> Iterator[Finding]:
             yield from case.find("refuse", f"balloon.{name}", "the domain has no balloon; it needs model: virtio")
 
 
-def _disks(case: _Case) -> Iterator[Finding]:
+def _disks(case: Case) -> Iterator[Finding]:
     for target, disk in targets(case.after).items():
         values = {name: case.values[f"disks.{target}.{name}"] for name in ("cache", "io", "discard", "detect_zeroes")}
         cache_knob = f"disks.{target}.cache"
@@ -192,7 +178,7 @@ def _disks(case: _Case) -> Iterator[Finding]:
         yield from _virtio_only(case, bus_of(disk), target)
 
 
-def _direct(case: _Case, target: str, source: str | None, values: Mapping[str, Value]) -> Iterator[Finding]:
+def _direct(case: Case, target: str, source: str | None, values: Mapping[str, Value]) -> Iterator[Finding]:
     cache_knob, io_knob = f"disks.{target}.cache", f"disks.{target}.io"
     if values["io"] == "native" and values["cache"] not in _DIRECT:
         yield from case.find(
@@ -209,7 +195,7 @@ def _direct(case: _Case, target: str, source: str | None, values: Mapping[str, V
         )
 
 
-def _virtio_only(case: _Case, bus: str | None, target: str) -> Iterator[Finding]:
+def _virtio_only(case: Case, bus: str | None, target: str) -> Iterator[Finding]:
     for name in ("iothread", "queues"):
         knob = f"disks.{target}.{name}"
         value = case.values[knob]
@@ -222,7 +208,7 @@ def _virtio_only(case: _Case, bus: str | None, target: str) -> Iterator[Finding]
             yield from case.find("refuse", knob, f"there is no iothread {value}: the domain has {ids}")
 
 
-def _sharing(case: _Case) -> Iterator[Finding]:
+def _sharing(case: Case) -> Iterator[Finding]:
     if case.values["memory_backing.nosharepages"] is False:
         return
     if case.values["memory_backing.hugepages"] != NONE:
@@ -233,4 +219,4 @@ def _sharing(case: _Case) -> Iterator[Finding]:
         )
 
 
-_CHECKS: t.Final = (_pins, _scheduling, _hugepages, _memory_limits, _balloon, _disks, _sharing)
+_CHECKS: t.Final = (_pins, _scheduling, _hugepages, _memory_limits, _balloon, _disks, _sharing, *CHECKS)

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..common.errors import BadRequestError
 from .document import Document
 from .model import Found, Wished
-from .registry import ASPECTS
+from .options import given
+from .registry import ASPECTS, DEVICES, with_threads
 
 _HYPERVISORS = ("qemu", "kvm", "hvf", "test")
 _WILDCARDS = frozenset("*?[")
@@ -20,14 +21,16 @@ _WILDCARDS = frozenset("*?[")
 
 def wished_knobs(wishes: Sequence[Mapping[str, t.Any]], name: str, uuid: str, document: Document) -> dict[str, Wished]:
     """What is asked of one domain; of wishes that say something of the same knob the last one counts."""
+    meant = [(at, wish) for at, wish in enumerate(wishes) if is_meant(wish["domains"], name, uuid)]
     merged: dict[str, Wished] = {}
-    for at, wish in enumerate(wishes):
-        if not is_meant(wish["domains"], name, uuid):
-            continue
-        for aspect in ASPECTS:
-            options = wish.get(aspect.option)
-            if options is not None:
-                merged.update(aspect.wished(options, document, f"wishes[{at}].{aspect.option}"))
+    # Others are about the iothreads that there will be.
+    for aspects in (ASPECTS[:1], ASPECTS[1:]):
+        document = with_threads(document, merged)
+        for at, wish in meant:
+            for aspect in aspects:
+                options = wish.get(aspect.option)
+                if options is not None:
+                    merged.update(aspect.wished(options, document, f"wishes[{at}].{aspect.option}"))
     return merged
 
 
@@ -66,6 +69,28 @@ def refuse_unknown(selectors: Iterable[str], domains: Mapping[str, str], allow_e
                 f"no domain fits the pattern {selector!r}; this hypervisor has: {known}",
                 "Correct it, or say allow_empty: true if there may be none",
             )
+
+
+def refuse_unmatched(wishes: Sequence[Mapping[str, t.Any]], domains: Iterable[Found], allow_empty: bool) -> None:
+    """Raise BadRequestError for a match of devices that none of the domains has any for.
+
+    Where one of several domains has none, that is as meant: ``bus: virtio`` is for those that have such disks.
+
+    :arg allow_empty: whether matches may fit none.
+    """
+    there = list(domains)
+    for at, wish in enumerate(wishes):
+        meant = [found for found in there if is_meant(wish["domains"], found.name, found.uuid)]
+        for aspect in DEVICES:
+            for number, entry in enumerate(wish.get(aspect.option) or []):
+                match = given(entry["match"])
+                if meant and not allow_empty and not any(aspect.matching(match, found.document) for found in meant):
+                    names = ", ".join(found.name for found in meant[:10]) + (", …" if len(meant) > 10 else "")
+                    raise BadRequestError(
+                        f"wishes[{at}].{aspect.option}[{number}].match is {match}, and none of the {aspect.option} of "
+                        f"{names} is like that",
+                        "Look at virsh dumpxml, and correct it, or say allow_empty: true if there may be none",
+                    )
 
 
 def refuse_other_hypervisors(found: Found) -> None:

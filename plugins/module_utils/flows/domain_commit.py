@@ -91,7 +91,7 @@ def _read_back(known: Known, plan: DomainPlan) -> None:
     for document, view in ((found.persistent, "persistent"), (found.live, "live")):
         if document is None:
             continue
-        places = registry.places(document)
+        places = registry.places(document, [change.knob for change in plan.changes])
         for change in plan.changes:
             pair = getattr(change, view)
             # Of the running domain only what was called for: its guest may change things as well.

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..common.cpuset import CpuSet
 from ..domain import registry
@@ -18,7 +19,7 @@ from ..domain.wishes import is_meant, refuse_other_hypervisors, refuse_unknown
 from ..host.facts import from_capabilities, from_sysfs
 from ..host.model import HostFacts
 from ..libvirt import live
-from ..libvirt.bindings import in_our_words
+from ..libvirt.bindings import LibvirtError, in_our_words
 from ..libvirt.connection import daemon_uid, is_local
 from ..libvirt.domains import Definitions, Listed, list_domains, read_definitions
 
@@ -49,33 +50,51 @@ def read_domain(domain: Listed, *, secrets: bool) -> Known:
     definitions = read_definitions(domain, secrets=secrets)
     persistent = None if definitions.persistent is None else Document.parse(definitions.persistent)
     running = None if definitions.live is None else Document.parse(definitions.live)
-    obstacles = _obstacles(domain, running)
-    found = Found(domain.name, domain.uuid, definitions.state, persistent, running, domain.managed_save, obstacles)
+    able = _ability(domain, running)
+    found = Found(
+        domain.name,
+        domain.uuid,
+        definitions.state,
+        persistent,
+        running,
+        domain.managed_save,
+        able.obstacles,
+        able.in_effect,
+    )
     refuse_other_hypervisors(found)
     return Known(domain, definitions, found)
 
 
-def _obstacles(domain: Listed, running: Document | None) -> dict[str, str]:
-    if running is None:
-        return {}
-    names = {place.live.name for place in registry.places(running).values() if place.live is not None}
-    told = {name: live.obstacle(name, domain.handle) for name in names}
-    return {name: reason for name, reason in told.items() if reason is not None}
+def _ability(domain: Listed, running: Document | None) -> live.Ability:
+    places = {} if running is None else registry.places(running)
+    return live.ability(domain.handle, {place.live.name for place in places.values() if place.live is not None})
 
 
 def read_host(connection: t.Any, uri: str, documents: Iterable[Document]) -> HostFacts:
     """Facts of the host that the domains run on."""
+    documents = list(documents)
+    models = _cpu_models(connection, documents)
     if is_local(uri):
-        return from_sysfs(sorted({path for document in documents for path in _files(document)}), uid=daemon_uid(uri))
+        files = sorted({path for document in documents for path in _files(document)})
+        return replace(from_sysfs(files, uid=daemon_uid(uri)), cpu_models=models)
     with in_our_words("the hypervisor's capabilities cannot be read"):
         capabilities = connection.getCapabilities()
         online = connection.getCPUMap()[1]
-    return from_capabilities(
+    facts = from_capabilities(
         capabilities,
         CpuSet.of(cpu for cpu, is_online in enumerate(online) if is_online),
         f"{uri} is not this host: what it could not start was looked for in libvirt's capabilities alone, which do not "
         "tell of free pages, file systems, limits and isolated CPUs",
     )
+    return replace(facts, cpu_models=models)
+
+
+def _cpu_models(connection: t.Any, documents: Iterable[Document]) -> frozenset[str]:
+    """The names of CPU models for the domains' architectures; none where a driver has no list, as that of tests."""
+    arches = {arch for document in documents for arch in [document.attribute("arch", "os", "type")] if arch}
+    with contextlib.suppress(LibvirtError), in_our_words("the CPU models cannot be listed"):
+        return frozenset(name for arch in sorted(arches) for name in connection.getCPUModelNames(arch))
+    return frozenset()
 
 
 def _files(document: Document) -> list[str]:

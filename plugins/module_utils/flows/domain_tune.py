@@ -15,6 +15,7 @@ from ..common.host import Host
 from ..domain.model import Change, DomainPlan, shown
 from ..domain.plan import plan_domain
 from ..domain.registry import wish_spec
+from ..domain.wishes import refuse_unmatched
 from ..host.model import HostFacts
 from ..libvirt.connection import connected
 from ..store.locks import lock
@@ -54,6 +55,7 @@ def tune_domains(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> d
     # Who only looks needs no right to write, and waits for nobody.
     with contextlib.nullcontext() if check_mode else _locked(host, params), connected(params["uri"]) as connection:
         domains = read_domains(connection, selectors, allow_empty=params["allow_empty"], secrets=True)
+        refuse_unmatched(wishes, (known.found for known in domains.values()), params["allow_empty"])
         facts = read_host(connection, params["uri"], (known.found.document for known in domains.values()))
         plans = {name: plan_domain(known.found, wishes, facts) for name, known in domains.items()}
         _tell(host, plans.values(), facts)

@@ -18,6 +18,7 @@ from .model import HostFacts, Node, Pages
 
 _CPUS = "sys/devices/system/cpu"
 _NODES = "sys/devices/system/node"
+_CGROUP_V2 = "sys/fs/cgroup/cgroup.controllers"
 _DAEMONS = ("libvirtd", "virtqemud")
 _CAP_SYS_NICE = 1 << 23
 _CAP_SYS_RESOURCE = 1 << 24
@@ -34,7 +35,7 @@ def from_sysfs(disks: Iterable[str], root: str = "/", uid: int = 0) -> HostFacts
     online = _cpu_list(os.path.join(root, _CPUS, "online"))
     nodes = {
         int(re.sub(r"\D", "", os.path.basename(path))): Node(
-            _cpu_list(os.path.join(path, "cpulist")), _pages(os.path.join(path, "hugepages"))
+            _cpu_list(os.path.join(path, "cpulist")), _pages(os.path.join(path, "hugepages")), _memory(path)
         )
         for path in glob.glob(os.path.join(root, _NODES, "node[0-9]*"))
     }
@@ -46,6 +47,9 @@ def from_sysfs(disks: Iterable[str], root: str = "/", uid: int = 0) -> HostFacts
         isolated=_cpu_list(os.path.join(root, _CPUS, "isolated")),
         memlock=memlock,
         no_realtime=_no_realtime(root, may_nice),
+        # cgroup v2 has weights instead.
+        cpu_shares=(1, 10000) if os.path.exists(os.path.join(root, _CGROUP_V2)) else (2, 2**18),
+        vhost_net=os.path.exists(os.path.join(root, "dev/vhost-net")),
         direct_io={path: able for path in disks for able in [opens_directly(path)] if able is not None},
     )
 
@@ -62,7 +66,12 @@ def from_capabilities(xml: str, online: CpuSet, reason: str) -> HostFacts:
             int(page.get("size", "0")) * 1024: Pages(int(page.text or "0"), None) for page in cell.iterfind("pages")
         }
         smallest = min(pages, default=0)
-        nodes[int(cell.get("id", "0"))] = Node(cpus, {size: found for size, found in pages.items() if size != smallest})
+        memory = cell.findtext("memory")
+        nodes[int(cell.get("id", "0"))] = Node(
+            cpus,
+            {size: found for size, found in pages.items() if size != smallest},
+            None if memory is None else int(memory) * 1024,
+        )
     return HostFacts(online=online, nodes=nodes, restricted=reason)
 
 
@@ -94,6 +103,15 @@ def _pages(directory: str) -> dict[int, Pages]:
         with contextlib.suppress(OSError):
             found[size] = Pages(_number(path, "nr_hugepages"), _number(path, "free_hugepages"))
     return found
+
+
+def _memory(node: str) -> int | None:
+    """Bytes of memory of a NUMA node."""
+    try:
+        found = re.search(r"MemTotal:\s*(\d+) kB", _text(node, "meminfo"))
+    except OSError:
+        return None
+    return int(found[1]) * 1024 if found else None
 
 
 def _number(directory: str, name: str) -> int:

@@ -27,6 +27,8 @@ class Node:
     cpus: CpuSet
     pages: Mapping[int, Pages]
     """Huge pages by size in bytes."""
+    memory: int | None = None
+    """Bytes; None where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -41,5 +43,11 @@ class HostFacts:
     """Why libvirtd cannot give threads a realtime policy, a sentence without a full stop; empty where it can."""
     direct_io: Mapping[str, bool] = field(default_factory=dict)
     """By path of a disk: whether it can be opened with O_DIRECT. What could not be tried is missing."""
+    cpu_shares: tuple[int, int] | None = None
+    """The least and the most that its cgroups take; None where it is not known."""
+    vhost_net: bool | None = None
+    """Whether the kernel can serve virtio interfaces; None where it is not known."""
+    cpu_models: frozenset[str] = frozenset()
+    """The names of CPU models that libvirt knows; empty where it was not asked."""
     restricted: str = ""
     """Why all of this comes from libvirt's capabilities alone: a sentence without a full stop."""

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from ..common.cpuset import CpuSet
 from .bindings import in_our_words, libvirt
@@ -24,16 +25,36 @@ def call(name: str, handle: t.Any, index: int, value: t.Any) -> None:
         _CALLS[name](handle, index, value)
 
 
-def obstacle(name: str, handle: t.Any) -> str | None:
-    """Why the host can never do this call, as libvirt says it; None where nothing is known to be in its way."""
-    ask = _QUESTIONS.get(name)
-    if ask is None:
-        return None
-    try:
-        ask(handle)
-    except libvirt.libvirtError as error:
-        return f"libvirt cannot change this while the domain runs: {error.get_error_message()}"
-    return None
+@dataclass(frozen=True)
+class Ability:
+    """What libvirt can change of a running domain."""
+
+    obstacles: Mapping[str, str]
+    """By name of a call that this host can never do, why, as libvirt says it."""
+    in_effect: Mapping[str, int]
+    """By name of a call, what it would replace where the definition says nothing."""
+
+
+def ability(handle: t.Any, names: Iterable[str]) -> Ability:
+    """Ask what could be in the way of these calls. Each question is put once."""
+    obstacles: dict[str, str] = {}
+    in_effect: dict[str, int] = {}
+    answers: dict[object, Mapping[str, t.Any] | str] = {}
+    for name in names:
+        ask = _QUESTIONS.get(name)
+        if ask is None:
+            continue
+        if ask not in answers:
+            try:
+                answers[ask] = ask(handle)
+            except libvirt.libvirtError as error:
+                answers[ask] = f"libvirt cannot change this while the domain runs: {error.get_error_message()}"
+        answer = answers[ask]
+        if isinstance(answer, str):
+            obstacles[name] = answer
+        elif name == "set_shares" and "cpu_shares" in answer:
+            in_effect[name] = answer["cpu_shares"]
+    return Ability(obstacles, in_effect)
 
 
 def _pin_vcpu(handle: t.Any, index: int, value: CpuSet) -> None:
@@ -58,9 +79,39 @@ def _set_stats_period(handle: t.Any, dummy: int, value: int | str) -> None:
     handle.setMemoryStatsPeriod(value if isinstance(value, int) else 0, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
+def _scheduler_parameter(name: str) -> Live:
+    def set_it(handle: t.Any, dummy: int, value: int) -> None:
+        handle.setSchedulerParametersFlags({name: value}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    return set_it
+
+
+def _set_iothreads(handle: t.Any, dummy: int, value: int) -> None:
+    """As the definition has it: the lowest free numbers come, and the highest go."""
+    there = sorted(thread[0] for thread in handle.ioThreadInfo(libvirt.VIR_DOMAIN_AFFECT_LIVE))
+    for number in range(1, value + 1 + len(there)):
+        if number not in there and len(there) < value:
+            handle.addIOThread(number, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            there.append(number)
+    for number in sorted(there)[value:]:
+        handle.delIOThread(number, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _set_nodeset(handle: t.Any, dummy: int, value: CpuSet) -> None:
+    handle.setNumaParameters({libvirt.VIR_DOMAIN_NUMA_NODESET: str(value)}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
 def _map(cpus: CpuSet) -> tuple[bool, ...]:
     """As the bindings want it: whether each CPU is in the set, the host's other CPUs taken for absent."""
     return tuple(cpu in cpus.cpus for cpu in range(max(cpus.cpus) + 1))
+
+
+def _scheduler_parameters(handle: t.Any) -> Mapping[str, t.Any]:
+    return dict(handle.schedulerParametersFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE))
+
+
+def _memory_parameters(handle: t.Any) -> Mapping[str, t.Any]:
+    return dict(handle.memoryParameters(libvirt.VIR_DOMAIN_AFFECT_LIVE))
 
 
 _CALLS: dict[str, Live] = {
@@ -69,9 +120,19 @@ _CALLS: dict[str, Live] = {
     "pin_iothread": _pin_iothread,
     "set_hard_limit": _set_hard_limit,
     "set_stats_period": _set_stats_period,
+    "set_shares": _scheduler_parameter("cpu_shares"),
+    "set_period": _scheduler_parameter("vcpu_period"),
+    "set_quota": _scheduler_parameter("vcpu_quota"),
+    "set_emulator_period": _scheduler_parameter("emulator_period"),
+    "set_emulator_quota": _scheduler_parameter("emulator_quota"),
+    "set_iothreads": _set_iothreads,
+    "set_nodeset": _set_nodeset,
 }
 
-_QUESTIONS: dict[str, Callable[[t.Any], object]] = {
-    # Where the host has no such cgroup controller, or libvirt may not use it.
-    "set_hard_limit": lambda handle: handle.memoryParameters(libvirt.VIR_DOMAIN_AFFECT_LIVE),
+# Where the host has no such cgroup controller, or libvirt may not use it.
+_QUESTIONS: dict[str, Callable[[t.Any], Mapping[str, t.Any]]] = {
+    "set_hard_limit": _memory_parameters,
+    **{f"set_{name}": _scheduler_parameters for name in ("shares", "period", "quota")},
+    **{f"set_emulator_{name}": _scheduler_parameters for name in ("period", "quota")},
+    "set_nodeset": _scheduler_parameters,
 }

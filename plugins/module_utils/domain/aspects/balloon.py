@@ -10,17 +10,15 @@ import typing as t
 from ..document import Document, clear
 from ..model import LiveCall, Value, Wished
 from ..options import given, number
-from ..places import DEFAULT, NONE, Attribute, Number, Place
+from ..places import DEFAULT, NONE, Attribute, Number, Place, Plain
 
 VIRTIO = "virtio"
 _DEVICE = ("devices", "memballoon")
 _LONGEST = 24 * 3600
 
 
-class Model:
+class Model(Plain):
     """libvirt gives a guest a virtio balloon where nothing is said, so that only ``none`` has to be written."""
-
-    live: LiveCall | None = None
 
     def read(self, document: Document) -> Value:
         return document.attribute("model", *_DEVICE) or VIRTIO
@@ -33,9 +31,6 @@ class Model:
             # What is said of the device, its address among it, goes with it.
             clear(device, "model")
         device.set("model", str(value))
-
-    def effective(self, value: Value, online: object) -> Value:
-        return value
 
 
 _PLACES: dict[str, Place] = {

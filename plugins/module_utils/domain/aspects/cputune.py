@@ -12,8 +12,8 @@ from ...common.cpuset import CpuSet
 from ...common.errors import BadRequestError
 from ..document import Document, Known
 from ..model import LiveCall, Wished
-from ..options import cpuset_or_unpinned, refuse_twice
-from ..places import DEFAULT, Pin, Place, Scheduler
+from ..options import cpuset_or_unpinned, number, refuse_twice
+from ..places import DEFAULT, Count, Pin, Place, Scheduler
 
 ALL = "all"
 _SCHEDULER: dict[str, t.Any] = {
@@ -22,6 +22,18 @@ _SCHEDULER: dict[str, t.Any] = {
 }
 _PRIORITY = [("scheduler", "fifo", ["priority"]), ("scheduler", "rr", ["priority"])]
 _REALTIME = ("fifo", "rr")
+_PERIOD = (1000, 10**6)
+_QUOTA = (1000, 2**44 - 1)
+# libvirt's own limits; those of shares depend on the host's cgroups (preflight).
+_LIMITS = {
+    "shares": (1, 2**18),
+    "period": _PERIOD,
+    "quota": _QUOTA,
+    "emulator_period": _PERIOD,
+    "emulator_quota": _QUOTA,
+}
+_KERNELS_PERIOD = 100000
+_UNLIMITED = -1
 
 
 class Cputune:
@@ -54,6 +66,7 @@ class Cputune:
                 "required_if": _PRIORITY,
             },
             "emulatorsched": {"type": "dict", "options": _SCHEDULER, "required_if": _PRIORITY},
+            **{name: {"type": "str"} for name in _LIMITS},
         },
         "mutually_exclusive": [("vcpupin", "vcpupin_each")],
     }
@@ -78,6 +91,7 @@ class Cputune:
             },
             **{f"cputune.vcpusched.{vcpu}": Scheduler("vcpusched", vcpu) for vcpu in range(vcpu_count(document))},
             "cputune.emulatorsched": Scheduler("emulatorsched"),
+            **{f"cputune.{name}": _limit(name) for name in _LIMITS},
         }
 
     def wished(self, options: dict[str, t.Any], document: Document, option: str) -> dict[str, Wished]:
@@ -89,6 +103,9 @@ class Cputune:
         wished.update(_schedulers(options, document, f"{option}.vcpusched"))
         if options.get("emulatorsched") is not None:
             wished["cputune.emulatorsched"] = _scheduler(options["emulatorsched"], f"{option}.emulatorsched")
+        for name, (least, most) in _LIMITS.items():
+            if options.get(name) is not None:
+                wished[f"cputune.{name}"] = Wished(number(options[name], f"{option}.{name}", least, most, DEFAULT))
         return wished
 
     def absent(self, knob: str, document: Document) -> str:
@@ -98,6 +115,12 @@ class Cputune:
             return f"there is no vCPU {index}: the domain has {count}, of the numbers 0 to {count - 1}"
         threads = ", ".join(map(str, iothread_ids(document))) or "none"
         return f"there is no iothread {index}: the domain has {threads}"
+
+
+def _limit(name: str) -> Count:
+    if name == "shares":
+        return Count(("cputune", name), LiveCall("set_shares"))
+    return Count(("cputune", name), LiveCall(f"set_{name}"), _KERNELS_PERIOD if name.endswith("period") else _UNLIMITED)
 
 
 def vcpu_count(document: Document) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ...common.errors import BadRequestError
 from ..document import Document, Known
+from ..matching import MATCH_ALL, name_of, refuse_senseless
 from ..model import Value, Wished
 from ..options import given, number
 from ..places import DEFAULT, NONE, Attribute, Number, Place
@@ -33,7 +34,7 @@ class Disks:
             "match": {
                 "type": "dict",
                 "required": True,
-                "options": {**{name: {"type": "str"} for name in _MATCHES}, "all": {"type": "bool"}},
+                "options": {**{name: {"type": "str"} for name in _MATCHES}, **MATCH_ALL},
                 "required_one_of": [(*_MATCHES, "all")],
             },
             "cache": {"type": "str", "choices": list(CACHES)},
@@ -55,14 +56,30 @@ class Disks:
         wished: dict[str, Wished] = {}
         for at, entry in enumerate(options):
             where = f"{option}[{at}]"
-            match = given(entry["match"])
-            _refuse_twice(options[:at], match, where)
+            refuse_senseless([each["match"] for each in options[: at + 1]], where)
             values = dict(_values(entry, where))
             if not values:
                 raise BadRequestError(f"{where} has a match and nothing else", "Say what the disks are to be like")
-            for target in _matching(document, match):
+            for target in self.matching(entry["match"], document):
                 wished.update({f"disks.{target}.{name}": Wished(value) for name, value in values.items()})
         return wished
+
+    def matching(self, match: dict[str, t.Any], document: Document) -> list[str]:
+        """The targets of the disks that have all of what ``match`` says.
+
+        A target that the domain does not have is one of them. Drives for CD-ROMs and floppies are none, unless they
+        are named by target, source or alias.
+        """
+        wanted = given(match)
+        disks = targets(document)
+        if "target" in wanted and wanted["target"] not in disks:
+            return [wanted["target"]]
+        by_name = wanted.keys() & {"target", "source", "alias"}
+        return [
+            target
+            for target, disk in disks.items()
+            if (by_name or disk.get("device") in _KINDS) and _fits(target, disk, wanted)
+        ]
 
     def absent(self, knob: str, document: Document) -> str:
         return f"there is no disk {knob.split('.')[1]}: the domain has {', '.join(targets(document)) or 'none'}"
@@ -111,38 +128,11 @@ def _values(entry: dict[str, t.Any], option: str) -> Iterator[tuple[str, Value]]
             yield name, value
 
 
-def _matching(document: Document, match: dict[str, t.Any]) -> list[str]:
-    """The targets of the disks that have all of what ``match`` says.
-
-    A target that the domain does not have is one of them. Drives for CD-ROMs and floppies are none, unless they are
-    named by target, source or alias.
-    """
-    disks = targets(document)
-    if "target" in match and match["target"] not in disks:
-        return [match["target"]]
-    by_name = match.keys() & {"target", "source", "alias"}
-    return [
-        target
-        for target, disk in disks.items()
-        if (by_name or disk.get("device") in _KINDS) and _fits(target, disk, match)
-    ]
-
-
 def _fits(target: str, disk: Element, match: dict[str, t.Any]) -> bool:
-    alias = disk.find("alias")
     found = {
         "target": target,
         "source": source_of(disk),
-        "alias": None if alias is None else alias.get("name"),
+        "alias": name_of(disk.find("alias")),
         "bus": bus_of(disk),
     }
     return all(found[name] == match[name] for name in _MATCHES if name in match)
-
-
-def _refuse_twice(before: list[dict[str, t.Any]], match: dict[str, t.Any], option: str) -> None:
-    """A later entry may change what an earlier, more general one says; the same match twice is a mistake."""
-    if not match.get("all", True) or match in [given(entry["match"]) for entry in before]:
-        raise BadRequestError(
-            f"{option}.match is {match}, as that of an entry before it, or matches nothing",
-            "Write one entry for each match",
-        )

@@ -11,7 +11,7 @@ from ...common.size import format_size
 from ..document import Document
 from ..model import LiveCall, Value, Wished
 from ..options import given, size
-from ..places import DEFAULT, NONE, Attribute, Flag, Place, Size, in_bytes
+from ..places import DEFAULT, NONE, Attribute, Flag, Place, Plain, Size, in_bytes
 
 AUTO = "auto"
 _MIB = 1024**2
@@ -58,10 +58,9 @@ class MemoryBacking:
         raise KeyError(knob)
 
 
-class Hugepages:
+class Hugepages(Plain):
     """Pages of one size for all of the memory; or none, or of the host's default size."""
 
-    live: LiveCall | None = None
     steps = ("memoryBacking", "hugepages")
 
     def read(self, document: Document) -> Value:
@@ -86,9 +85,6 @@ class Hugepages:
             page = document.ensure(*self.steps, "page")
             page.set("size", str(int(str(value)) // 1024))
             page.set("unit", "KiB")
-
-    def effective(self, value: Value, online: object) -> Value:
-        return value
 
 
 _PLACES: dict[str, Place] = {

@@ -27,7 +27,7 @@ UUID = "0b3e0c6c-2f6b-4a5e-9a59-3d3b6f0f8f0e"
 def host(**changes: t.Any) -> HostFacts:
     """8 CPUs on two NUMA nodes, each with 1024 huge pages of 2 MiB, of which 512 are free."""
     nodes = {node: Node(CpuSet.of(range(4 * node, 4 * node + 4)), {2 * MIB: Pages(1024, 512)}) for node in range(2)}
-    return HostFacts(**{"online": CpuSet.of(range(8)), "nodes": nodes, **changes})
+    return HostFacts(**{"online": CpuSet.of(range(8)), "nodes": nodes, "cpu_shares": (2, 2**18), **changes})
 
 
 def xml(name: str = "pins") -> str:

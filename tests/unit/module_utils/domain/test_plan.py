@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.cpuset import CpuSet
@@ -14,6 +16,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.host.model import No
 from .sample import MIB, found, host, plan, reason, statuses, wishes, xml
 
 BOUND = '<numatune><memory mode="strict" nodeset="1"/></numatune><os>'
+CPU = '<cpu mode="host-passthrough" check="none" migratable="on"/>'
 NATIVE = "disks: [{match: {target: vda}, cache: none, io: native}]"
 
 
@@ -145,6 +148,85 @@ def test_a_disk_that_the_running_domain_does_not_have_waits() -> None:
     without = xml().replace('dev="vdb"', 'dev="vdz"')
     planned = plan("disks: [{match: {target: vdb}, cache: none}]", xml(), without)
     assert statuses(planned) == {"disks.vdb.cache": "pending_restart"}
+
+
+def test_iothreads_that_come_have_their_knobs_in_the_same_call() -> None:
+    asked = "iothreads: 3\ncputune: {iothreadpin: [{iothread: '3', cpuset: '1'}]}"
+    assert set(statuses(plan(asked)).values()) == {"applied"}
+    running = plan(asked, xml(), xml())
+    assert set(statuses(running).values()) == {"applied_live"}
+    pin = running.changes[1]
+    assert (pin.live_value, pin.undo_value) == (CpuSet.of([1]), CpuSet.of(range(8)))
+    fewer = plan("iothreads: 1\ncputune: {iothreadpin: [{iothread: '2', cpuset: '1'}]}")
+    assert statuses(fewer) == {"iothreads": "applied", "cputune.iothreadpin.2": "refused"}
+    assert plan("iothreads: 0").document is not None
+
+
+def test_an_iothread_that_the_running_domain_uses_waits_for_a_restart() -> None:
+    used = xml().replace('type="qcow2"', 'type="qcow2" iothread="2"')
+    planned = plan("iothreads: 1\ndisks: [{match: {target: vda}, iothread: '1'}]", used, used)
+    assert statuses(planned) == {"iothreads": "pending_restart", "disks.vda.iothread": "pending_restart"}
+    assert "running domain's disk vda uses the iothread 2" in reason(planned, "iothreads")
+    assert "disk vda uses the iothread 2" in reason(plan("iothreads: 1", used), "iothreads")
+    transient = plan_domain(found(None, used), wishes("[{domains: [db-1], iothreads: 1}]"), host())
+    assert statuses(transient) == {"iothreads": "refused"}
+
+
+def test_shares_are_taken_back_to_what_was_in_effect() -> None:
+    asked = wishes("[{domains: [db-1], cputune: {shares: '512', quota: '5000'}}]")
+    planned = plan_domain(found(xml(), xml(), in_effect={"set_shares": 100}), asked, host())
+    assert [(change.live_value, change.undo_value) for change in planned.changes] == [(512, 100), (5000, -1)]
+    unable = plan_domain(found(xml(), xml(), live_obstacles={"set_quota": "no cgroups"}), asked, host())
+    assert statuses(unable) == {"cputune.shares": "applied_live", "cputune.quota": "pending_restart"}
+
+
+REFUSED = [
+    ("cputune: {shares: '20000'}", {"cpu_shares": (1, 10000)}, "know shares from 1 to 10000 only"),
+    ("numa: {memory: {nodeset: '0,7'}}", {}, "no NUMA node 7; it has 0-1"),
+    ("numa: {memory: {nodeset: '1'}}", {"nodes": {1: Node(CpuSet.of([4]), {}, 0)}}, "nodes 1 of the host have no mem"),
+    ("numa: {memory: {mode: preferred}}", {}, "there is no nodeset"),
+    ("numa: {cells: [{cpus: '0', memory: 1G}]}", {}, "cells have the vCPUs 0, and the domain has 0-1"),
+    ("numa: {cells: [{cpus: 0-1, memory: 2G}]}", {}, "cells have 2 GiB of memory, and the domain has 1 GiB"),
+    ("cpu: {topology: {cores: 2, threads: 2}}", {}, "is 4 vCPUs, and the domain has 2"),
+    ("cpu: {mode: host-model, cache: passthrough}", {}, "only with mode host-passthrough or maximum"),
+    ("cpu: {mode: custom, model: Z80}", {"cpu_models": frozenset(["qemu64"])}, "knows no CPU model Z80"),
+]
+
+
+@pytest.mark.parametrize(("asked", "facts", "told"), REFUSED, ids=[case[0] for case in REFUSED])
+def test_what_could_not_start_or_would_be_changed(asked: str, facts: dict[str, t.Any], told: str) -> None:
+    planned = plan(asked, **facts)
+    assert told in "; ".join(change.reason for change in planned.refused)
+
+
+def test_the_host_s_cpu_is_not_for_emulated_guests() -> None:
+    emulated = xml().replace('type="kvm"', 'type="qemu"').replace("host-passthrough", "host-model")
+    assert "is emulated" in reason(plan("cpu: {mode: host-passthrough}", emulated), "cpu.mode")
+    assert statuses(plan("cpu: {mode: maximum, cache: passthrough}", emulated)) == {
+        "cpu.mode": "applied",
+        "cpu.cache": "applied",
+    }
+    assert "features need a mode" in reason(
+        plan("cpu: {features: [{name: pcid, policy: require}]}", xml().replace(CPU, "")), "cpu.features.pcid"
+    )
+
+
+def test_interfaces_that_the_kernel_cannot_serve() -> None:
+    asked = "interfaces: [{match: {model: virtio}, driver: vhost, queues: '4'}]"
+    planned = plan(asked, xml("interfaces"), vhost_net=False)
+    assert "no /dev/vhost-net" in reason(planned, "interfaces.52:54:00:6b:3c:58.driver")
+    assert "uses no more queues" in planned.warnings[0]
+    user = xml("interfaces").replace("bridge", "user")
+    assert "of the type user cannot have that" in plan(asked, user).refused[0].reason
+
+
+def test_memory_of_a_running_domain_moves_in_the_restrictive_mode_only() -> None:
+    strict = xml("numa_running").replace("restrictive", "strict")
+    planned = plan("numa: {memory: {nodeset: '1'}}", strict, strict)
+    assert "in the mode restrictive only" in reason(planned, "numa.memory.nodeset")
+    back = plan("numa: {memory: {nodeset: default}}", xml("numa_running"), xml("numa_running"))
+    assert "lets a running domain use all nodes" in reason(back, "numa.memory.nodeset")
+    assert back.document is not None and "numatune" not in back.document.text()
 
 
 def test_iothreads_by_their_numbers() -> None:

@@ -14,6 +14,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.wishes import
     is_meant,
     refuse_other_hypervisors,
     refuse_unknown,
+    refuse_unmatched,
     wished_knobs,
 )
 
@@ -92,6 +93,36 @@ def test_disks_by_what_they_are_matched() -> None:
         assert list(knobs) == [f"disks.{disk}.cache" for disk in disks]
 
 
+def test_interfaces_by_what_they_are_matched() -> None:
+    document = Document.parse(xml("interfaces"))
+    lan, user = "52:54:00:6b:3c:58", "52:54:00:00:00:02"
+    entries = {
+        "{mac: '52:54:00:6B:3C:58'}": [lan],
+        "{mac: '52:54:00:00:00:99'}": ["52:54:00:00:00:99"],
+        "{target: db-1-lan}": [lan],
+        "{model: e1000e}": [user],
+        "{all: true}": [lan, user],
+        "{model: virtio, target: vnet7}": [],
+    }
+    for match, macs in entries.items():
+        asked = wishes(f"[{{domains: [db-1], interfaces: [{{match: {match}, driver: qemu}}]}}]")
+        assert list(wished_knobs(asked, "db-1", UUID, document)) == [f"interfaces.{mac}.driver" for mac in macs]
+
+
+@pytest.mark.parametrize(
+    "asked", ["disks: [{match: {bus: scsi}, cache: none}]", "interfaces: [{match: {all: true}, driver: qemu}]"]
+)
+def test_a_match_that_fits_nothing_anywhere_is_refused(asked: str) -> None:
+    checked = wishes(f"[{{domains: ['*'], {asked}}}]")
+    with pytest.raises(BadRequestError, match=r"wishes\[0\].*match is .* and none of the .* of db-1 is like that"):
+        refuse_unmatched(checked, [found(xml())], allow_empty=False)
+    refuse_unmatched(checked, [found(xml())], allow_empty=True)
+    # What is for no domain at all has been told before.
+    refuse_unmatched(checked, [], allow_empty=False)
+    scsi = found(xml("interfaces").replace('dev="vdb" bus="virtio"', 'dev="vdb" bus="scsi"'))
+    refuse_unmatched(checked, [found(xml()), scsi], allow_empty=False)
+
+
 def test_hard_limit_auto_is_explained() -> None:
     asked = wishes("[{domains: [db-1], memory_backing: {hard_limit: auto}}]")
     wish = wished_knobs(asked, "db-1", UUID, Document.parse(xml()))["memory_backing.hard_limit"]
@@ -115,6 +146,31 @@ SENSELESS = [
     ("cputune: {vcpusched: [{vcpus: '0', scheduler: rr, priority: 100}]}", "priority is 100"),
     ("cputune: {emulatorsched: {scheduler: batch, priority: 1}}", "batch knows none"),
     ("cputune: {vcpusched: [{vcpus: all, scheduler: idle}, {vcpus: '1', scheduler: batch}]}", "names vCPU 1 twice"),
+    ("cputune: {quota: '999'}", "whole number from 1000 to 17592186044415, or default"),
+    ("cputune: {emulator_quota: '17592186044416'}", "whole number from 1000"),
+    ("cputune: {period: '1000001'}", "whole number from 1000 to 1000000, or default"),
+    ("cputune: {shares: '0'}", "whole number from 1 to 262144, or default"),
+    ("iothreads: -1", "whole number from 0 to 1024"),
+    ("iothreads: many", "unable to convert to int"),
+    ("numa: {memory: {nodeset: 1-0}}", "1-0 runs backwards"),
+    ("numa: {memory: {mode: loose}}", "must be one of"),
+    ("numa: {cells: [{cpus: 0-1, memory: 1G}, {cpus: '1', memory: 1G}]}", "names vCPU 1 twice"),
+    ("numa: {cells: [{cpus: '0', memory: '1000'}]}", "multiple of 1K"),
+    ("numa: {cells: [{cpus: '0'}]}", "missing required arguments: memory"),
+    ("cpu: {mode: custom}", "all of the following are missing: model"),
+    ("cpu: {model: qemu64}", "missing parameter.* required by 'model'"),
+    ("cpu: {mode: host-model, model: qemu64}", "host-model has none"),
+    ("cpu: {mode: custom, model: <model/>}", "is no name"),
+    ("cpu: {topology: {cores: 0}}", r"cpu\.topology\.cores is 0"),
+    ("cpu: {features: [{name: vmx, policy: perhaps}]}", "must be one of"),
+    ("cpu: {features: [{name: '', policy: require}]}", "is no name"),
+    ("cpu: {features: [{name: a, policy: require}, {name: a, policy: disable}]}", "names feature a twice"),
+    ("interfaces: [{match: {all: true}}]", "has a match and nothing else"),
+    ("interfaces: [{match: {all: true}, queues: '257'}]", "whole number from 1 to 256, or default"),
+    ("interfaces: [{match: {mac: a}, queues: '1'}, {match: {mac: a}, driver: qemu}]", "one entry for each match"),
+    ("clock: {timers: [{name: rtc}]}", "says nothing of the timer"),
+    ("clock: {timers: [{name: rtc, present: 'no'}, {name: rtc, present: 'yes'}]}", "names timer rtc twice"),
+    ("clock: {timers: [{name: sundial, present: 'no'}]}", "must be one of"),
     ("memory_backing: {hard_limit: -1G}", "is not a size"),
     ("memory_backing: {hard_limit: '0'}", "which no host has"),
     ("memory_backing: {hard_limit: 99999999999G}", "which no host has"),

@@ -23,7 +23,7 @@ MIB = 1024**2
 CAPABILITIES = """<capabilities><host><topology><cells num='2'>
 <cell id='0'><memory unit='KiB'>4046872</memory><pages unit='KiB' size='4'>1011718</pages>
 <pages unit='KiB' size='2048'>300</pages><cpus num='2'><cpu id='0'/><cpu id='1'/></cpus></cell>
-<cell id='1'><pages unit='KiB' size='4'>7</pages><cpus num='1'><cpu id='4'/></cpus></cell>
+<cell id='1'><memory unit='KiB'>0</memory><pages unit='KiB' size='4'>7</pages><cpus num='1'><cpu id='4'/></cpus></cell>
 </cells></topology></host></capabilities>"""
 
 
@@ -32,7 +32,7 @@ def test_two_nodes(tmp_path: Path) -> None:
     assert (str(facts.online), str(facts.isolated)) == ("0-5,7", "2-3")
     assert facts.nodes == {
         0: Node(CpuSet.of(range(4)), {2 * MIB: Pages(300, 12)}),
-        1: Node(CpuSet.of(range(4, 8)), {2 * MIB: Pages(0, 0), 1024 * MIB: Pages(8, 8)}),
+        1: Node(CpuSet.of(range(4, 8)), {2 * MIB: Pages(0, 0), 1024 * MIB: Pages(8, 8)}, 64 * MIB),
     }
     assert facts.memlock is None and facts.restricted == ""
 
@@ -72,12 +72,19 @@ def test_a_libvirtd_that_is_gone_says_nothing(tmp_path: Path) -> None:
     assert from_sysfs([], str(root), uid=os.geteuid()).memlock is None
 
 
+def test_what_cgroups_and_the_network_can_do(tmp_path: Path) -> None:
+    facts = from_sysfs([], str(plant(tmp_path, WITHOUT_NUMA)))
+    assert (facts.cpu_shares, facts.vhost_net) == ((2, 262144), False)
+    facts = from_sysfs([], str(plant(tmp_path, {"sys/fs/cgroup/cgroup.controllers": "cpu\n", "dev/vhost-net": ""})))
+    assert (facts.cpu_shares, facts.vhost_net) == ((1, 10000), True)
+
+
 def test_capabilities_tell_no_more_than_totals() -> None:
     facts = from_capabilities(CAPABILITIES, CpuSet.of([0, 1]), "it is another host")
     assert str(facts.online) == "0-1"
     assert facts.nodes == {
-        0: Node(CpuSet.of([0, 1]), {2 * MIB: Pages(300, None)}),
-        1: Node(CpuSet.of([4]), {}),
+        0: Node(CpuSet.of([0, 1]), {2 * MIB: Pages(300, None)}, 4046872 * 1024),
+        1: Node(CpuSet.of([4]), {}, 0),
     }
     assert facts.restricted == "it is another host"
 

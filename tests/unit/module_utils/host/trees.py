@@ -28,6 +28,7 @@ TWO_NODES = {
     f"{NODES}/node0/hugepages/hugepages-2048kB/nr_hugepages": "300\n",
     f"{NODES}/node0/hugepages/hugepages-2048kB/free_hugepages": "12\n",
     f"{NODES}/node1/cpulist": "4-7\n",
+    f"{NODES}/node1/meminfo": "Node 1 MemTotal:       65536 kB\nNode 1 MemFree:        1 kB\n",
     f"{NODES}/node1/hugepages/hugepages-2048kB/nr_hugepages": "0\n",
     f"{NODES}/node1/hugepages/hugepages-2048kB/free_hugepages": "0\n",
     f"{NODES}/node1/hugepages/hugepages-1048576kB/nr_hugepages": "8\n",
