@@ -99,10 +99,11 @@ EXAMPLES = r"""
           emulatorpin: "0,4"
   register: tuned
 
-- name: Keep the workers small, and give their guests a plain view of the host
+- name: Give each vCPU half a CPU, and the network cards a queue for each vCPU, where there are such cards
   goldsmith.kvm.domain_tune:
+    allow_empty: true
     wishes:
-      - domains: ["web-*"]
+      - domains: ["db-*"]
         cputune: {shares: "512", quota: "50000", period: "100000"}
         iothreads: 1
         cpu:

@@ -13,6 +13,7 @@ from pathlib import Path
 import libvirt
 import pytest
 
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt import live
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from ansible_collections.goldsmith.kvm.tests.unit.tuning import audited, tuned
@@ -166,6 +167,104 @@ def test_memory_limit_and_statistics_change_at_once(kvm: Hypervisor, host: Local
     assert statuses(tune(host, kvm, back)) == expected
     assert "<stats" not in domain.XMLDesc(0) and "hard_limit" not in domain.XMLDesc(INACTIVE)
     assert not tune(host, kvm, back)["changed"]
+
+
+def test_cpu_time_changes_at_once(kvm: Hypervisor, host: LocalHost) -> None:
+    domain = kvm.define("db-1")
+    domain.create()
+    names = ("set_shares", "set_quota")
+    able = live.ability(domain, names)
+    status = "pending_restart" if able.obstacles else "applied_live"
+    asked = "cputune: {shares: '512', quota: '20000', period: '50000', emulator_quota: '30000'}"
+    assert set(statuses(tune(host, kvm, asked)).values()) == {status}
+    assert not tune(host, kvm, asked)["changed"]
+    back = "cputune: {shares: default, quota: default, period: default, emulator_quota: default}"
+    if able.obstacles:
+        pytest.skip(f"seen in the definition alone: {able.obstacles}")
+    said = domain.schedulerParametersFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    told = ("cpu_shares", "vcpu_quota", "vcpu_period", "emulator_quota")
+    assert [said[name] for name in told] == [512, 20000, 50000, 30000]
+    returned = statuses(tune(host, kvm, back))
+    assert returned.pop("cputune.shares") == "pending_restart"
+    assert set(returned.values()) == {"applied_live"}
+    said = domain.schedulerParametersFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    assert [said[name] for name in told] == [512, -1, 100000, -1]
+    assert not tune(host, kvm, back)["changed"] and "cputune" not in domain.XMLDesc(INACTIVE)
+    domain.destroy()
+    domain.create()
+    assert set(statuses(tune(host, kvm, back)).values()) == {"already"}
+
+
+def test_iothreads_come_with_their_pins_and_go(kvm: Hypervisor, host: LocalHost) -> None:
+    domain = kvm.define("db-1")
+    domain.create()
+    asked = f"iothreads: 3\ncputune: {{iothreadpin: [{{iothread: '3', cpuset: '{LAST}'}}]}}"
+    assert set(statuses(tune(host, kvm, asked)).values()) == {"applied_live"}
+    assert affinities(domain)["IO iothread3"] == LAST
+    assert not tune(host, kvm, asked)["changed"]
+    assert statuses(tune(host, kvm, "iothreads: 1")) == {"iothreads": "applied_live"}
+    assert {name for name in affinities(domain) if name.startswith("IO iothread")} == {"IO iothread1"}
+    used = "disks: [{match: {target: vda}, iothread: '1'}]"
+    assert statuses(tune(host, kvm, used)) == {"disks.vda.iothread": "pending_restart"}
+    domain.destroy()
+    domain.create()
+    none = "iothreads: 0\ndisks: [{match: {target: vda}, iothread: none}]"
+    assert set(statuses(tune(host, kvm, none)).values()) == {"pending_restart"}
+    domain.destroy()
+    domain.create()
+    assert set(statuses(tune(host, kvm, none)).values()) == {"already"}
+
+
+GUEST = """
+numa: {memory: {mode: restrictive, nodeset: "0"}, cells: [{cpus: "0", memory: 16M}, {cpus: "1", memory: 16M}]}
+cpu:
+  mode: custom
+  model: Haswell
+  topology: {threads: 2}
+  features: [{name: hle, policy: disable}, {name: rtm, policy: optional}]
+interfaces: [{match: {model: virtio}, driver: qemu}]
+clock: {timers: [{name: hpet, present: "no"}, {name: rtc, tickpolicy: catchup}]}
+"""
+NIC = "<interface type='ethernet'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>"
+
+
+def test_what_a_guest_sees_comes_with_its_next_start(kvm: Hypervisor, host: LocalHost) -> None:
+    """libvirt spells the CPU of a running domain out, which must not look as if it waited for another start."""
+    text = kvm.xml("db-1").replace("<graphics", f"{NIC}<graphics")
+    domain = kvm.connection.defineXML(text)
+    domain.create()
+    first = statuses(tune(host, kvm, GUEST))
+    # The running CPU has neither of them.
+    assert {first.pop(f"cpu.features.{name}") for name in ("hle", "rtm")} == {"applied"}
+    assert set(first.values()) == {"pending_restart"}
+    assert not tune(host, kvm, GUEST)["changed"]
+    domain.destroy()
+    domain.create()
+    assert "check='full'" in domain.XMLDesc(0)
+    again = statuses(tune(host, kvm, GUEST))
+    assert set(again.values()) == {"already"}
+    assert [line for line in audited(host, kvm.uri)["db-1"]["drift"] if "pending_restart" in line] == []
+    command_line = Path(f"/proc/{pid_of(domain)}/cmdline").read_text()
+    for part in ("Haswell", "hle=off", "threads=2", "node,nodeid=1"):
+        assert part in command_line
+    # Newer versions of libvirt tell the machine, older ones QEMU itself.
+    assert "hpet=off" in command_line or "-no-hpet" in command_line
+    # In the mode restrictive memory can move.
+    assert statuses(tune(host, kvm, "numa: {memory: {nodeset: '0'}}")) == {"numa.memory.nodeset": "already"}
+    model = "cpu: {mode: host-model, features: [{name: hle, policy: default}, {name: rtm, policy: default}]}"
+    assert statuses(tune(host, kvm, model))["cpu.mode"] == "pending_restart"
+    assert tune(host, kvm, model)["domains"]["db-1"]["restart_required"]
+    domain.destroy()
+    domain.create()
+    assert set(statuses(tune(host, kvm, model)).values()) == {"already"}
+
+
+def test_models_that_libvirt_does_not_know(kvm: Hypervisor, host: LocalHost) -> None:
+    kvm.define("db-1")
+    with pytest.raises(GoldsmithError, match="libvirt knows no CPU model Z80"):
+        tune(host, kvm, "cpu: {mode: custom, model: Z80}")
+    with pytest.raises(GoldsmithError, match="is emulated"):
+        tune(host, kvm, "cpu: {mode: host-passthrough}")
 
 
 def test_hundred_domains_take_one_call(kvm: Hypervisor, host: LocalHost) -> None:

@@ -109,6 +109,75 @@ def test_a_running_domain_is_pinned_at_once(connection: t.Any, host: LocalHost) 
     assert not tune(host, ["test"], "cputune: {vcpupin: [{vcpu: '1', cpuset: unpinned}]}")["changed"]
 
 
+def test_iothreads_come_and_go_while_the_domain_runs(connection: t.Any, host: LocalHost) -> None:
+    domain = connection.lookupByName("test")
+    asked = "iothreads: 2\ncputune: {iothreadpin: [{iothread: '2', cpuset: '4'}]}"
+    announced = tune(host, ["test"], asked, check=True)
+    applied = tune(host, ["test"], asked)
+    del applied["domains"]["test"]["backup"]
+    assert applied == announced
+    assert {knob["status"] for knob in applied["domains"]["test"]["knobs"]} == {"applied_live"}
+    threads = {number: [cpu for cpu, used in enumerate(cpus) if used] for number, cpus in domain.ioThreadInfo(1)}
+    assert threads[2] == [4] and sorted(threads) == [1, 2]
+    assert "<iothreadpin iothread='2' cpuset='4'/>" in definition(connection, "test")
+    assert not tune(host, ["test"], asked)["changed"]
+    assert tune(host, ["test"], "iothreads: 0")["changed"]
+    assert domain.ioThreadInfo(1) == [] and "iothread" not in definition(connection, "test")
+
+
+def test_what_follows_after_a_live_change_takes_it_back(
+    connection: t.Any, host: LocalHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*dummy: object) -> None:
+        raise libvirt.libvirtError("no")
+
+    domain = connection.lookupByName("test")
+    before = definition(connection, "test")
+    monkeypatch.setattr(libvirt.virDomain, "pinIOThread", refuse)
+    with pytest.raises(GoldsmithError, match="could not be changed while it runs"):
+        tune(host, ["test"], "iothreads: 2\ncputune: {iothreadpin: [{iothread: '2', cpuset: '4'}]}")
+    assert domain.ioThreadInfo(1) == [] and definition(connection, "test") == before
+
+
+def test_a_match_that_fits_nothing(connection: t.Any, host: LocalHost) -> None:
+    asked = "disks: [{match: {bus: scsi}, cache: none}]"
+    with pytest.raises(GoldsmithError, match="none of the disks of db-1, db-2 is like that"):
+        tune(host, ["db-*"], asked)
+    assert not tune(host, ["db-*"], asked, allow_empty=True)["changed"]
+
+
+def test_every_aspect_survives_libvirt(connection: t.Any, host: LocalHost) -> None:
+    asked = """
+    iothreads: 2
+    cputune: {shares: "512", period: "50000", quota: "20000", emulator_period: "50000", emulator_quota: "10000"}
+    numa:
+      memory: {mode: preferred, nodeset: "0"}
+      cells: [{cpus: "0", memory: 32M}, {cpus: "1", memory: 32M}]
+    cpu: {mode: custom, model: qemu64, topology: {cores: 2}, features: [{name: pcid, policy: require}]}
+    clock: {timers: [{name: hpet, present: "no"}, {name: rtc, tickpolicy: catchup}]}
+    """
+    before = definition(connection, "db-1")
+    assert {knob["status"] for knob in tune(host, ["db-1"], asked)["domains"]["db-1"]["knobs"]} == {"applied"}
+    assert not tune(host, ["db-1"], asked)["changed"]
+    drift = audit(host, domains=["db-1"], only_drift=True)["db-1"]["drift"]
+    assert drift == []
+    back = """
+    iothreads: 1
+    cputune: {shares: default, period: default, quota: default, emulator_period: default, emulator_quota: default}
+    numa: {memory: {nodeset: default}, cells: []}
+    cpu: {topology: {}, features: [{name: pcid, policy: default}]}
+    clock: {timers: [{name: hpet, present: default}, {name: rtc, tickpolicy: default}]}
+    """
+    assert tune(host, ["db-1"], back)["changed"]
+    assert not tune(host, ["db-1"], back)["changed"]
+    left = [line for line in definition(connection, "db-1").splitlines() if line not in before.splitlines()]
+    assert [line.strip() for line in left] == [
+        "<cpu mode='custom' match='exact'>",
+        "<model fallback='allow'>qemu64</model>",
+        "</cpu>",
+    ]
+
+
 def test_the_first_failure_takes_all_back(connection: t.Any, host: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second domain is changed by somebody else in the middle of the run."""
     before = {name: definition(connection, name) for name in ("db-1", "test")}
