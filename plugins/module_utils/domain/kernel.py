@@ -26,7 +26,7 @@ _THREADS = (
     "cputune.emulatorpin",
     "cputune.iothreadpin.",
     "cputune.vcpusched.",
-    "cputune.emulators",
+    "cputune.emulatorsched",
 )
 _NO_RIGHT = "this user may not look into QEMU's process: use become"
 _QEMUS_DEFAULTS = {"cache": "writeback", "io": "threads"}

@@ -43,7 +43,8 @@ def _nodes(case: Case) -> Iterator[Finding]:
     knob = "numa.memory.nodeset"
     nodes, mode = case.values[knob], case.values["numa.memory.mode"]
     if not isinstance(nodes, CpuSet):
-        if mode != "strict":
+        automatic = case.after.attribute("placement", "numatune", "memory") == "auto"
+        if mode != "strict" and not automatic:
             text = f"{mode} says how memory comes from nodes, and there is no nodeset"
             yield from case.find("refuse", ("numa.memory.mode", knob), text)
         return

@@ -154,7 +154,7 @@ class Cpu:
             },
         },
         "required_if": [("mode", CUSTOM, ["model"])],
-        "required_by": {"model": "mode"},
+        "required_by": {"model": ["mode"]},
     }
 
     def places(self, document: Document) -> dict[str, Place]:
