@@ -155,7 +155,8 @@ options:
         description:
           - How many iothreads the domain has, V(0) for none. Threads come and go at once, the lowest free numbers first
             and the highest numbers first. With a thread goes its pin.
-          - A thread that a disk uses stays. Take it from the disk before, by O(wishes[].disks[].iothread).
+          - A thread that a disk or a SCSI controller uses stays. Take it from the disk in the same call, by
+            O(wishes[].disks[].iothread).
         type: int
       numa:
         description:

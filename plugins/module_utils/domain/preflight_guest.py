@@ -35,7 +35,7 @@ def _iothreads(case: Case) -> Iterator[Finding]:
     there = iothread_ids(case.after)
     used = iothreads.users(case.after, [number for number in iothread_ids(case.before) if number not in there])
     if used:
-        text = f"{used}, which would go: give it another by disks, or none"
+        text = f"{used}, which would go: give it another first, disks by their option iothread"
         yield from case.find("refuse", iothreads.KNOB, text)
 
 

@@ -14,6 +14,9 @@ from ..model import LiveCall, Value, Wished
 from ..places import Place, Plain
 from .cputune import iothread_ids
 
+if t.TYPE_CHECKING:
+    from lxml.etree import _Element as Element
+
 KNOB = "iothreads"
 _MOST = 1024
 
@@ -61,13 +64,21 @@ class Threads(Plain):
 
 
 def users(document: Document, threads: list[int]) -> str:
-    """Which disks use one of these threads, as words; empty where none does."""
-    for disk in document.all("devices", "disk"):
-        driver, target = disk.find("driver"), disk.find("target")
-        thread = None if driver is None else driver.get("iothread")
-        if thread is not None and thread.isdecimal() and int(thread) in threads:
-            return f"disk {None if target is None else target.get('dev')} uses the iothread {thread}"
+    """What uses one of these threads, in words; empty where nothing does."""
+    for tag in ("disk", "controller"):
+        for device in document.all("devices", tag):
+            driver = device.find("driver")
+            thread = "" if driver is None else driver.get("iothread", "")
+            if thread.isdecimal() and int(thread) in threads:
+                return f"{_named(device)} uses the iothread {thread}"
     return ""
+
+
+def _named(device: Element) -> str:
+    target = device.find("target")
+    if device.tag == "disk" and target is not None:
+        return f"disk {target.get('dev')}"
+    return f"{device.get('type')} controller {device.get('index')}"
 
 
 def _forget_scheduler(document: Document, thread: int) -> None:

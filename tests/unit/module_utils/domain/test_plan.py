@@ -168,6 +168,8 @@ def test_an_iothread_that_the_running_domain_uses_waits_for_a_restart() -> None:
     assert statuses(planned) == {"iothreads": "pending_restart", "disks.vda.iothread": "pending_restart"}
     assert "running domain's disk vda uses the iothread 2" in reason(planned, "iothreads")
     assert "disk vda uses the iothread 2" in reason(plan("iothreads: 1", used), "iothreads")
+    scsi = xml().replace("<graphics", '<controller type="scsi" index="0"><driver iothread="2"/></controller><graphics')
+    assert "scsi controller 0 uses the iothread 2" in reason(plan("iothreads: 1", scsi), "iothreads")
     transient = plan_domain(found(None, used), wishes("[{domains: [db-1], iothreads: 1}]"), host())
     assert statuses(transient) == {"iothreads": "refused"}
 
