@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from .paths import CACHE, COLLECTIONS, LINKED, ROOT
 from .process import Log
 from .summary import Tally
 
+_DOCUMENTATION_BLOCK = re.compile(r"^ *[A-Z]+ = r?(\"\"\"|''').*?\1", re.MULTILINE | re.DOTALL)
 _MAX_LINES = 300
 _MAX_LINES_OF_TESTS = 450  # tables of cases are read one by one
 _COUNTED = {".py", ".sh", ".yml", ".yaml", ".j2", ""}
@@ -79,12 +81,8 @@ def _too_long() -> Iterator[str]:
 
 
 def _code_lines(path: Path) -> int:
-    """Lines of a file, without the documentation block of a module."""
+    """Lines of a file, without the blocks of documentation of a module or of a fragment of such."""
     text = path.read_text(encoding="utf-8")
     if path.parent.name in ("modules", "doc_fragments"):
-        for block in ("DOCUMENTATION", "EXAMPLES", "RETURN"):
-            for quotes in ('r"""', '"""', "r'''", "'''"):
-                before, found, rest = text.partition(f"{block} = {quotes}")
-                if found:
-                    text = before + rest.partition(quotes[-3:])[2]
+        text = _DOCUMENTATION_BLOCK.sub("", text)
     return len(text.splitlines())
