@@ -40,6 +40,16 @@ options:
         type: list
         elements: str
         required: true
+      profile:
+        description:
+          - The name of a bundle of wishes. What the same wish says besides, and later wishes, win over it knob by knob.
+            The guide to tuning domains has all values of each profile, with their reasons.
+          - V(database) is for guests with a cache of their own, V(realtime) for those that must never wait for their
+            memory, V(throughput) for those that are to move much data, and V(density) for as many of them as the host
+            can take.
+          - No profile names CPUs, priorities of schedulers or huge pages, which depend on what the host has to give.
+        type: str
+        choices: [database, realtime, throughput, density]
       cputune:
         description:
           - Which CPUs of the host the threads of the domain may use, and how they are scheduled there.

@@ -19,7 +19,9 @@ description:
     that a second run changes nothing.
   - All domains are changed as one transaction. If anything fails, what was done before is taken back. After each change
     the domain is read back.
-  - Nothing is restarted. A knob that needs a start of the domain is reported as V(pending_restart) until it had one.
+  - A knob that needs a start of the domain is reported as V(pending_restart) until it had one. Nothing is restarted
+    unless O(restart=if_needed).
+  - What the last change did to a definition can be undone, with O(state=restored).
 extends_documentation_fragment:
   - goldsmith.kvm.attributes
   - goldsmith.kvm.attributes.actiongroup_kvm
@@ -35,8 +37,41 @@ attributes:
   idempotent:
     support: full
 options:
+  state:
+    description:
+      - V(present) makes the domains as O(wishes) say.
+      - V(restored) undoes the last change that this module made to the definition of each domain, and of it the knobs
+        that were touched alone, which are recorded in O(backup_dir). A running domain follows as with wishes. A knob
+        that somebody else has changed since is refused. A second run changes nothing; changes before the last one
+        cannot be undone this way.
+    type: str
+    choices: [present, restored]
+    default: present
   wishes:
-    required: true
+    description:
+      - Required with O(state=present). With O(state=restored) only their O(wishes[].domains) matter.
+  domains:
+    description:
+      - Names, UUIDs or patterns of the domains that O(state=restored) is about; those of O(wishes) by default. Not for
+        O(state=present).
+    type: list
+    elements: str
+  restart:
+    description:
+      - Whether running domains are shut down and started again where a knob of theirs waits for it. That is done when
+        all domains are changed, one after the other. Nothing is taken back then any more.
+      - Guests are asked to shut down as by the power button. None is ever forced off. One that does not end in time is
+        an error, after all others have been restarted.
+      - A domain that is paused, has a managed save image, or does not end when its guest does, cannot be restarted.
+        That is refused before anything is written, unless O(on_refused=warn).
+    type: str
+    choices: [never, if_needed]
+    default: never
+  restart_timeout:
+    description:
+      - How many seconds each guest has for shutting down.
+    type: int
+    default: 300
   on_refused:
     description:
       - Whether a knob that is refused lets the module fail before anything is written, or is only warned of and left
@@ -52,7 +87,7 @@ options:
     default: true
   allow_empty:
     description:
-      - Whether patterns in O(wishes[].domains) may fit no domain, and O(wishes[].disks[].match) and
+      - Whether patterns for domains may fit no domain, and O(wishes[].disks[].match) and
         O(wishes[].interfaces[].match) no device of any of the wish's domains. What is named by name, UUID, target or
         address has to be there in any case.
     type: bool
@@ -60,7 +95,8 @@ options:
   backup_dir:
     description:
       - A directory for the definitions that domains had before they were changed, one directory for each UUID, readable
-        for their owner alone, as they hold passwords of consoles. Runs wait for each other by a lock in it.
+        for their owner alone, as they hold passwords of consoles. Beside each is a record of the knobs that were
+        changed. Runs wait for each other by a lock in it.
     type: path
     default: /var/lib/goldsmith/domains
   backup_keep:
@@ -120,6 +156,20 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ tuned.domains | dict2items | selectattr('value.restart_required') | map(attribute='key') }}"
 
+- name: Let them run with it, one after the other
+  goldsmith.kvm.domain_tune:
+    restart: if_needed
+    restart_timeout: 600
+    wishes:
+      - domains: ["db-*"]
+        profile: database
+        memory_backing: {nosharepages: false}
+
+- name: Undo the last change of them
+  goldsmith.kvm.domain_tune:
+    state: restored
+    domains: ["db-*"]
+
 - name: Take pins back, where there are such domains
   goldsmith.kvm.domain_tune:
     allow_empty: true
@@ -134,7 +184,7 @@ RETURN = r"""
 domains:
   description:
     - What became of each domain, by name. In check mode, what would become of it.
-  returned: success, and when knobs are refused or, with O(atomic=false), domains fail
+  returned: success, and when knobs are refused, domains fail with O(atomic=false), or cannot be restarted
   type: dict
   sample:
     db-1:
@@ -142,6 +192,7 @@ domains:
       state: running
       changed: true
       restart_required: true
+      restarted: false
       warnings: []
       backup: /var/lib/goldsmith/domains/6695eb01-f6a4-8304-79aa-97f2502e193f/20261123T061416.512094.xml
       knobs:
@@ -170,12 +221,16 @@ domains:
     restart_required:
       description: Whether any knob waits for the domain to be shut off and started again.
       type: bool
+    restarted:
+      description: Whether it was shut down and started again.
+      type: bool
     warnings:
       description: What works, but hurts.
       type: list
       elements: str
     error:
-      description: Why the domain failed and is as it was before. Only with O(atomic=false).
+      description:
+        - Why the domain failed and is as it was before, with O(atomic=false), or why it could not be restarted.
       type: str
     backup:
       description: The file with the definition as it was. Missing where the definition did not change.
@@ -206,8 +261,8 @@ domains:
           description: RV(ignore:before) and RV(ignore:after) in the running domain. V(null) where it does not run.
           type: dict
 failed_domains:
-  description: Which domains failed, and are as they were before.
-  returned: when domains fail with O(atomic=false)
+  description: Which domains failed and are as they were before, or could not be restarted.
+  returned: when domains fail with O(atomic=false), or with O(restart=if_needed)
   type: list
   elements: str
   sample: [db-2]

@@ -31,6 +31,12 @@ options:
     type: list
     elements: str
     default: ['*']
+  backup_dir:
+    description:
+      - Where M(goldsmith.kvm.domain_tune) records what it changes. What has another value since then was
+        V(changed_by_hand). It is for root alone by default; who may not read it is not told of that.
+    type: path
+    default: /var/lib/goldsmith/domains
   only_drift:
     description:
       - Whether knobs are left out that agree everywhere.
@@ -91,6 +97,9 @@ domains:
               reason: >-
                 libvirt has 2, and the kernel lets the thread run on 0-3: something else has moved it, such as systemd's
                 daemon-reload, tuned, numad, irqbalance or taskset
+      backup: null
+      records: 0
+      records_reason: null
       process: null
   contains:
     uuid:
@@ -137,8 +146,9 @@ domains:
         drift:
           description:
             - What disagrees. V(not_as_wished), V(pending_restart), V(live_differs) where a knob that can change at once
-              was changed in one place alone, V(affinity_reset), V(cgroup_limits), V(kernel_differs), V(cannot_start)
-              for what would keep the domain from starting, and V(hurts) for what works at a price.
+              was changed in one place alone, V(changed_by_hand) where the definition is no longer as
+              M(goldsmith.kvm.domain_tune) has left it, V(affinity_reset), V(cgroup_limits), V(kernel_differs),
+              V(cannot_start) for what would keep the domain from starting, and V(hurts) for what works at a price.
           type: list
           elements: dict
           contains:
@@ -148,6 +158,15 @@ domains:
             reason:
               description: What is known of it.
               type: str
+    backup:
+      description: The definition before the last recorded change. V(null) where there is none.
+      type: str
+    records:
+      description: How many changes are recorded, or V(unavailable).
+      type: raw
+    records_reason:
+      description: Why they could not be read.
+      type: str
     process:
       description: QEMU's process. V(null) where the domain does not run, or not on the host that the module runs on.
       type: dict

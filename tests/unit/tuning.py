@@ -28,6 +28,14 @@ def tuned(
     return tune_domains(host, _checked(tune_argument_spec(), given), check)
 
 
+def restored(
+    host: LocalHost, uri: str, domains: list[str] | None, *, check: bool = False, **options: t.Any
+) -> dict[str, t.Any]:
+    """What domain_tune returns when it undoes the last change."""
+    given = {"uri": uri, "state": "restored", "domains": domains, "backup_dir": f"{host.tmpdir}/backups", **options}
+    return tune_domains(host, _checked(tune_argument_spec(), given), check)
+
+
 def audited(host: LocalHost, uri: str, **options: t.Any) -> dict[str, t.Any]:
     """The domains that domain_tuning_info returns."""
     return dict(audit_domains(host, _checked(info_argument_spec(), {"uri": uri, **options}), False)["domains"])

@@ -53,12 +53,21 @@ class Row:
         }
 
 
-def audit(found: Found, wished: Mapping[str, Wished], kernel: KernelView, host: HostFacts) -> list[Row]:
-    """Every knob that the domain has, or that is wished of it."""
-    named = {*wished, *registry.places(found.document)}
+def audit(
+    found: Found,
+    wished: Mapping[str, Wished],
+    kernel: KernelView,
+    host: HostFacts,
+    left: Mapping[str, tuple[Value, str]] | None = None,
+) -> list[Row]:
+    """Every knob that the domain has, or that is wished of it.
+
+    :arg left: what this collection has left knobs of the definition at, and when.
+    """
+    named = {*wished, *(left or {}), *registry.places(found.document)}
     persistent = {} if found.persistent is None else registry.read(found.persistent, named)
     live = {} if found.live is None else registry.read(found.live, named)
-    places = registry.places(found.document, wished)
+    places = registry.places(found.document, named)
     if found.live is not None:
         places.update(registry.places(found.live, named))
     in_itself = _in_itself(found, host)
@@ -83,7 +92,7 @@ def audit(found: Found, wished: Mapping[str, Wished], kernel: KernelView, host: 
                 sides.live,
                 kernel.values.get(knob),
                 kernel.unavailable.get(knob),
-                (*sides.drift(), *in_itself.get(knob, ())),
+                (*sides.drift(), *_by_hand(sides.persistent, (left or {}).get(knob)), *in_itself.get(knob, ())),
             )
         )
     return rows
@@ -148,6 +157,12 @@ class _Sides:
 
     def _effective(self, place: Place, value: Value) -> Value:
         return place.effective(value, self.host.online)
+
+
+def _by_hand(persistent: Value | None, left: tuple[Value, str] | None) -> Iterator[Drift]:
+    if left is not None and persistent not in (None, left[0]):
+        text = f"domain_tune left the definition with {shown(left[0])} at {left[1]}, and now it has {shown(persistent)}"
+        yield Drift("changed_by_hand", f"{text}: somebody else has changed it since")
 
 
 def _in_itself(found: Found, host: HostFacts) -> dict[str, list[Drift]]:

@@ -137,6 +137,8 @@ class Change:
     """What the call gets: never libvirt's word for its default."""
     undo_value: Value | None = None
     """What the call gets to take it back."""
+    origin: str = ""
+    """Of one that waits for a restart: what of the reason stays once that is done."""
 
     @property
     def changed(self) -> bool:
@@ -162,6 +164,8 @@ class DomainPlan:
     warnings: tuple[str, ...]
     document: Document | None
     """The definition to be made; None where it stays as it is."""
+    restarted: bool = False
+    """Whether the domain is shut down and started again as well."""
 
     @property
     def refused(self) -> list[Change]:
@@ -169,7 +173,7 @@ class DomainPlan:
 
     @property
     def changed(self) -> bool:
-        return any(change.changed for change in self.changes)
+        return self.restarted or any(change.changed for change in self.changes)
 
     @property
     def restart_required(self) -> bool:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ..host.model import HostFacts
 from . import registry
 from .aspects import iothreads
 from .document import Document
 from .model import Change, DomainPlan, Finding, Found, Pair, Status, Value, Wished
+from .pages import claim_of
 from .places import Place
 from .preflight import preflight
 from .registry import with_threads
@@ -31,11 +32,40 @@ _SAVED = (
 )
 
 
+@dataclass(frozen=True)
+class Task:
+    """What is to be planned for one domain."""
+
+    found: Found
+    wished: Mapping[str, Wished]
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """By knob, why it is refused whatever the host has."""
+
+
+def wishes_task(found: Found, wishes: Sequence[Mapping[str, t.Any]]) -> Task:
+    return Task(found, wished_knobs(wishes, found.name, found.uuid, found.document))
+
+
+def plan_all(tasks: Mapping[str, Task], host: HostFacts) -> dict[str, DomainPlan]:
+    """The plans of all domains of a call, by name: what one of them takes, the next ones lack."""
+    plans = {}
+    for name, task in tasks.items():
+        plans[name] = plan_task(task, host)
+        claim = claim_of(plans[name])
+        if claim is not None:
+            host = replace(host, claims=(*host.claims, claim))
+    return plans
+
+
 def plan_domain(found: Found, wishes: Sequence[Mapping[str, t.Any]], host: HostFacts) -> DomainPlan:
     """What the wishes come to for this domain, and what the host has against it."""
+    return plan_task(wishes_task(found, wishes), host)
+
+
+def plan_task(task: Task, host: HostFacts) -> DomainPlan:
+    found, wished = task.found, task.wished
     document = found.document
-    wished = wished_knobs(wishes, found.name, found.uuid, document)
-    refused = dict(_not_for_transient(found, wished))
+    refused = {**task.refused, **dict(_not_for_transient(found, wished))}
     while True:
         wanted = {knob: wish for knob, wish in wished.items() if knob not in refused}
         after = _edited(document, wanted)
@@ -137,9 +167,10 @@ class _Views:
         edited = persistent is not None and persistent.differs
         if self.live is None or self.found.live is None:
             return Change(knob, wish.value, "applied" if edited else "already", wish.reason, persistent, None)
+        origin = wish.reason
         place = self.live_places.get(knob)
         if place is None:
-            return Change(knob, wish.value, "pending_restart", _NOT_LIVE, persistent, None)
+            return Change(knob, wish.value, "pending_restart", _NOT_LIVE, persistent, None, origin=origin)
         before = self.live[knob]
         wanted = place.effective(value, self.host.online)
         if place.agrees(value, before, self.host.online):
@@ -148,7 +179,8 @@ class _Views:
         obstacle = _obstacle(self.found, place, value, self.found.live)
         if place.live is None or obstacle is not None:
             reason = "; ".join(filter(None, (wish.reason, obstacle)))
-            return Change(knob, wish.value, "pending_restart", reason, persistent, Pair(before, before))
+            live = Pair(before, before)
+            return Change(knob, wish.value, "pending_restart", reason, persistent, live, origin=origin)
         undo = self.found.in_effect.get(place.live.name) if isinstance(before, str) else None
         undo = place.effective(before, self.host.online) if undo is None else undo
         live = Pair(before, value)

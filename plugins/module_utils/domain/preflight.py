@@ -20,6 +20,7 @@ from .aspects.disks import bus_of, source_of, targets
 from .aspects.memory_backing import memory_of
 from .document import Document
 from .model import Finding, Value
+from .pages import HUGEPAGES, bound_nodes, pages_of, shortage
 from .places import DEFAULT, NONE
 from .preflight_case import Case
 from .preflight_guest import CHECKS
@@ -86,12 +87,11 @@ def _cpus(case: Case, knob: str) -> CpuSet:
 
 
 def _hugepages(case: Case) -> Iterator[Finding]:
-    knob = "memory_backing.hugepages"
+    knob = HUGEPAGES
     size = case.values[knob]
     if not isinstance(size, int) or knob not in case.wished:
         return
-    nodes = {number: node.pages[size] for number, node in case.host.nodes.items() if size in node.pages}
-    if not nodes:
+    if all(size not in node.pages for node in case.host.nodes.values()):
         known = sorted({page for node in case.host.nodes.values() for page in node.pages})
         sizes = ", ".join(map(format_size, known)) or "none"
         yield Finding("refuse", knob, f"the host has no pages of {format_size(size)}; it has {sizes}")
@@ -99,24 +99,9 @@ def _hugepages(case: Case) -> Iterator[Finding]:
     if case.running and registry.read(case.before)[knob] == size:
         # It has taken its pages already, and gives them back before it starts again.
         return
-    bound = _bound_nodes(case.after)
-    usable = {number: pages for number, pages in nodes.items() if bound is None or number in bound.cpus}
-    free = sum(pages.total if pages.free is None else pages.free for pages in usable.values())
-    needed = -(-memory_of(case.after) // size)
-    if free < needed:
-        where = "the host" if bound is None else f"the NUMA nodes {bound}, which the domain is bound to,"
-        yield Finding(
-            "refuse",
-            knob,
-            f"the domain needs {needed} pages of {format_size(size)}, and {where} has {free} that are free: "
-            "provide more of them, or take guests away",
-        )
-
-
-def _bound_nodes(document: Document) -> CpuSet | None:
-    nodes = document.attribute("nodeset", "numatune", "memory")
-    mode = document.attribute("mode", "numatune", "memory")
-    return CpuSet.parse(nodes, "nodeset") if nodes is not None and mode in (None, "strict", "restrictive") else None
+    lacking = shortage(case.host, size, bound_nodes(case.after), pages_of(case.after, size))
+    if lacking:
+        yield Finding("refuse", knob, lacking)
 
 
 def _memory_limits(case: Case) -> Iterator[Finding]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,9 +14,11 @@ from ..common.errors import BadRequestError
 from .document import Document
 from .model import Found, Wished
 from .options import given
+from .profiles import profile_options
 from .registry import ASPECTS, DEVICES, with_threads
 
 _HYPERVISORS = ("qemu", "kvm", "hvf", "test")
+PROFILE = "profile"
 _WILDCARDS = frozenset("*?[")
 
 
@@ -27,11 +30,17 @@ def wished_knobs(wishes: Sequence[Mapping[str, t.Any]], name: str, uuid: str, do
     for aspects in (ASPECTS[:1], ASPECTS[1:]):
         document = with_threads(document, merged)
         for at, wish in meant:
-            for aspect in aspects:
-                options = wish.get(aspect.option)
-                if options is not None:
-                    merged.update(aspect.wished(options, document, f"wishes[{at}].{aspect.option}"))
+            for options, aspect in itertools.product(_bundles(wish), aspects):
+                asked = options.get(aspect.option)
+                if asked is not None:
+                    merged.update(aspect.wished(asked, document, f"wishes[{at}].{aspect.option}"))
     return merged
+
+
+def _bundles(wish: Mapping[str, t.Any]) -> list[Mapping[str, t.Any]]:
+    """What the wish itself says comes after its profile, and so wins over it."""
+    profile = wish.get(PROFILE)
+    return [profile_options(profile), wish] if profile else [wish]
 
 
 def is_meant(selectors: Iterable[str], name: str, uuid: str) -> bool:

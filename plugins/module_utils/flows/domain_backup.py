@@ -1,14 +1,21 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The definitions that domains had before they were changed."""
+"""The definitions that domains had before they were changed, and beside each the record of that change."""
 
 from __future__ import annotations
 
+import json
 import os
 import time
+import typing as t
+from collections.abc import Mapping
 
-from ..store.files import refusal, remove_file
+from ..common.errors import BadRequestError
+from ..domain.record import Record
+from ..store.files import refusal, remove_file, unreadable
+
+_XML, _RECORD = ".xml", ".json"
 
 
 def prepare(directory: str) -> None:
@@ -19,24 +26,78 @@ def prepare(directory: str) -> None:
         raise refusal(directory, error) from error
 
 
-def keep_backup(directory: str, uuid: str, xml: str, keep: int) -> str:
-    """Write a definition down, delete all but the newest ``keep`` of the domain, and return the file's path."""
+def now() -> str:
+    """This moment as records have it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def keep_backup(directory: str, uuid: str, xml: str, record: Record, keep: int) -> str:
+    """Write a definition down and what is about to change of it, and delete all but the newest ``keep`` of the domain.
+
+    Returns the path of the definition.
+    """
     own = os.path.join(directory, uuid)
     prepare(own)
     moment = time.time_ns()
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(moment // 10**9))
-    path = os.path.join(own, f"{stamp}.{moment % 10**9 // 1000:06d}.xml")
+    path = os.path.join(own, f"{stamp}.{moment % 10**9 // 1000:06d}{_XML}")
+    _write(path, xml)
+    _write(_record_beside(path), json.dumps(record.encode(), indent=2, sort_keys=True) + "\n")
+    # By name they are in the order of their times.
+    stems = sorted(name[: -len(_XML)] for name in os.listdir(own) if name.endswith(_XML))
+    for stem in stems[:-keep]:
+        for suffix in (_RECORD, _XML):
+            remove_file(os.path.join(own, stem + suffix))
+    return path
+
+
+def forget_change(backup: str) -> None:
+    """Take a record away whose change did not come about. The definition beside it stays."""
+    remove_file(_record_beside(backup))
+
+
+def read_records(directory: str, uuid: str) -> dict[str, Record]:
+    """The records of a domain by the paths of the backups, the oldest first. Raises GoldsmithError."""
+    own = os.path.join(directory, uuid)
+    found = {}
+    try:
+        names = sorted(name for name in os.listdir(own) if name.endswith(_RECORD))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise unreadable(own, error) from error
+    for name in names:
+        path = os.path.join(own, name)
+        found[path[: -len(_RECORD)] + _XML] = Record.decode(_read(path), path)
+    return found
+
+
+def _read(path: str) -> t.Any:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except ValueError as error:
+        raise BadRequestError(f"{path} is damaged: {error}", "Move it away; the definition is beside it") from error
+
+
+def newest(records: Mapping[str, Record]) -> Record | None:
+    return next(reversed(list(records.values())), None)
+
+
+def _record_beside(path: str) -> str:
+    return path[: -len(_XML)] + _RECORD
+
+
+def _write(path: str, text: str) -> None:
     try:
         # Not brought to the disk at once: hundreds of domains would wait for it, and only a loss of power in the next
         # seconds can take it away.
         with open(path, "x", encoding="utf-8", opener=_for_the_owner_alone) as file:
-            file.write(xml)
+            file.write(text)
     except OSError as error:
         raise refusal(path, error) from error
-    # By name they are in the order of their times.
-    for name in sorted(name for name in os.listdir(own) if name.endswith(".xml"))[:-keep]:
-        remove_file(os.path.join(own, name))
-    return path
 
 
 def _for_the_owner_alone(path: str, flags: int) -> int:

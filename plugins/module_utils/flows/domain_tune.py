@@ -13,15 +13,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from ..common.errors import BadRequestError, GoldsmithError
 from ..common.host import Host
 from ..domain.model import Change, DomainPlan, shown
-from ..domain.plan import plan_domain
+from ..domain.plan import Task, plan_all, wishes_task
+from ..domain.profiles import PROFILES
+from ..domain.record import Record, record_of
 from ..domain.registry import wish_spec
-from ..domain.wishes import refuse_unmatched
+from ..domain.wishes import PROFILE, refuse_unmatched
 from ..host.model import HostFacts
 from ..libvirt.connection import connected
 from ..store.locks import lock
-from .domain_backup import keep_backup, prepare
+from .domain_backup import forget_change, keep_backup, now, prepare
 from .domain_commit import commit
 from .domain_read import Known, host_options, read_domains, read_host
+from .domain_restart import restart_domains, to_restart, with_restarts
+from .domain_restore import restoring, selectors_of, undone
 
 DEFAULT_BACKUPS = "/var/lib/goldsmith/domains"
 
@@ -30,46 +34,92 @@ def tune_argument_spec() -> dict[str, t.Any]:
     """The options of ``domain_tune``."""
     return {
         **host_options(),
-        "wishes": wishes_option(required=True),
+        "state": {"type": "str", "choices": ["present", "restored"], "default": "present"},
+        "wishes": wishes_option(),
+        "domains": {"type": "list", "elements": "str"},
         "on_refused": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
         "atomic": {"type": "bool", "default": True},
         "allow_empty": {"type": "bool", "default": False},
         "backup_dir": {"type": "path", "default": DEFAULT_BACKUPS},
         "backup_keep": {"type": "int", "default": 10},
+        "restart": {"type": "str", "choices": ["never", "if_needed"], "default": "never"},
+        "restart_timeout": {"type": "int", "default": 300},
     }
 
 
-def wishes_option(*, required: bool) -> dict[str, t.Any]:
+def wishes_option() -> dict[str, t.Any]:
     """The option ``wishes``, of this module and of the audit."""
     domains = {"type": "list", "elements": "str", "required": True}
-    options = {"domains": domains, **wish_spec()}
-    return {"type": "list", "elements": "dict", "required": required, "options": options}
+    profile = {"type": "str", "choices": list(PROFILES)}
+    options = {"domains": domains, PROFILE: profile, **wish_spec()}
+    return {"type": "list", "elements": "dict", "options": options}
 
 
 def tune_domains(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """What ``domain_tune`` does and returns; ``params`` are those of :func:`tune_argument_spec`."""
-    wishes = params["wishes"]
+    selectors = selectors_of(params)
     if params["backup_keep"] < 1:
         raise BadRequestError(f"backup_keep is {params['backup_keep']}", "Give a number from 1 on")
-    selectors = list(dict.fromkeys(selector for wish in wishes for selector in wish["domains"]))
     # Who only looks needs no right to write, and waits for nobody.
     with contextlib.nullcontext() if check_mode else _locked(host, params), connected(params["uri"]) as connection:
         domains = read_domains(connection, selectors, allow_empty=params["allow_empty"], secrets=True)
-        refuse_unmatched(wishes, (known.found for known in domains.values()), params["allow_empty"])
         facts = read_host(connection, params["uri"], (known.found.document for known in domains.values()))
-        plans = {name: plan_domain(known.found, wishes, facts) for name, known in domains.items()}
+        tasks, records = _tasks(params, domains)
+        plans = plan_all(tasks, facts)
         _tell(host, plans.values(), facts)
-        results = {name: plan.result() for name, plan in plans.items()}
         if params["on_refused"] == "fail":
-            _refuse(plans, results)
-        work = [(domains[name], plan) for name, plan in plans.items() if plan.changed]
+            _refuse(plans)
+        restarts = to_restart(host, params, plans)
+        told = with_restarts(plans, restarts, facts)
+        backups: dict[str, str] = {}
         if not check_mode:
-            backups = {known.found.name: _backup(params, known) for known, plan in work if plan.document is not None}
-            failed = commit(connection, work, atomic=params["atomic"])
-            _fail(failed, results)
-            for name, path in backups.items():
-                results[name]["backup"] = path
-    return {"changed": bool(work), "domains": results, "diff": _diff(plan for dummy, plan in work)}
+            backups = {
+                name: _backup(params, domains[name], plan, records.get(name))
+                for name, plan in plans.items()
+                if plan.document is not None
+            }
+            work = [(domains[name], plan) for name, plan in plans.items() if plan.changed]
+            failed = _committed(connection, work, params["atomic"], backups)
+            restarts = [name for name in restarts if name not in failed]
+            come, stuck = restart_domains(connection, domains, plans, restarts, params, facts)
+            told.update(come)
+            _fail(failed, stuck, told, backups)
+    return {
+        "changed": any(plan.changed for plan in told.values()),
+        "domains": _results(told, backups),
+        "diff": _diff(plan for plan in told.values() if plan.changed),
+    }
+
+
+def _tasks(
+    params: Mapping[str, t.Any], domains: Mapping[str, Known]
+) -> tuple[Mapping[str, Task], Mapping[str, Record]]:
+    """What is to be planned, and the records of the changes that are to be undone."""
+    if params["state"] == "restored":
+        found = restoring(domains, params["backup_dir"])
+        return found.tasks, found.records
+    refuse_unmatched(params["wishes"], (known.found for known in domains.values()), params["allow_empty"])
+    return {name: wishes_task(known.found, params["wishes"]) for name, known in domains.items()}, {}
+
+
+def _committed(
+    connection: t.Any, work: Sequence[tuple[Known, DomainPlan]], atomic: bool, backups: dict[str, str]
+) -> dict[str, GoldsmithError]:
+    """Commit the plans. Of what does not come about no record is left, as it would be undone some day."""
+    failed: dict[str, GoldsmithError] = {}
+    gone = list(backups)
+    try:
+        failed = commit(connection, work, atomic=atomic)
+        gone = [name for name in backups if name in failed]
+    finally:
+        for name in gone:
+            forget_change(backups[name])
+    return failed
+
+
+def _results(plans: Mapping[str, DomainPlan], backups: Mapping[str, str]) -> dict[str, dict[str, t.Any]]:
+    kept = {name: {"backup": path} for name, path in backups.items()}
+    return {name: {**plan.result(), "restarted": plan.restarted, **kept.get(name, {})} for name, plan in plans.items()}
 
 
 @contextlib.contextmanager
@@ -83,9 +133,10 @@ def _locked(host: Host, params: Mapping[str, t.Any]) -> Iterator[None]:
         yield
 
 
-def _backup(params: Mapping[str, t.Any], known: Known) -> str:
+def _backup(params: Mapping[str, t.Any], known: Known, plan: DomainPlan, restored: Record | None) -> str:
     xml = known.definitions.persistent or ""
-    return keep_backup(params["backup_dir"], known.found.uuid, xml, params["backup_keep"])
+    record = record_of(plan, now()) if restored is None else undone(restored, now())
+    return keep_backup(params["backup_dir"], known.found.uuid, xml, record, params["backup_keep"])
 
 
 def _tell(host: Host, plans: t.Iterable[DomainPlan], facts: HostFacts) -> None:
@@ -98,14 +149,14 @@ def _tell(host: Host, plans: t.Iterable[DomainPlan], facts: HostFacts) -> None:
             host.warn(_refusal(plan, change))
 
 
-def _refuse(plans: Mapping[str, DomainPlan], results: Mapping[str, t.Any]) -> None:
+def _refuse(plans: Mapping[str, DomainPlan]) -> None:
     """Raise BadRequestError where any knob is refused: nothing has been written yet."""
     refusals = [_refusal(plan, change) for plan in plans.values() for change in plan.refused]
     if refusals:
         raise BadRequestError(
             f"{len(refusals)} wishes cannot be fulfilled, so that nothing was changed: " + "; ".join(refusals[:20]),
             "Correct them, or let the others be fulfilled with on_refused: warn",
-            domains=dict(results),
+            domains=_results(plans, {}),
         )
 
 
@@ -113,19 +164,33 @@ def _refusal(plan: DomainPlan, change: Change) -> str:
     return f"{plan.found.name}: {change.knob} = {shown(change.wished)} is refused: {change.reason}"
 
 
-def _fail(failed: Mapping[str, GoldsmithError], results: Mapping[str, t.Any]) -> None:
-    """Raise GoldsmithError where domains failed that the others have survived."""
-    if failed:
+def _fail(
+    failed: Mapping[str, GoldsmithError],
+    stuck: Mapping[str, GoldsmithError],
+    plans: Mapping[str, DomainPlan],
+    backups: Mapping[str, str],
+) -> None:
+    """Raise GoldsmithError where domains failed, or were not restarted, that the others have survived."""
+    if not failed and not stuck:
+        return
+    results = _results(plans, backups)
+    for name, error in (*failed.items(), *stuck.items()):
+        results[name]["error"] = str(error)
+    for name in failed:
         # Of these nothing came true that was planned.
-        put_back = {name: {**results[name], "changed": False, "error": str(error)} for name, error in failed.items()}
-        said = "; ".join(f"{name}: {error}" for name, error in failed.items())
-        raise GoldsmithError(
-            f"{len(failed)} domains could not be changed: {said}",
-            "The others were changed, as atomic is false",
-            changed=True,
-            failed_domains=sorted(failed),
-            domains={**results, **put_back},
-        )
+        results[name].update(changed=False, restarted=False)
+    told = [
+        f"{len(errors)} domains could not be {what}: " + "; ".join(f"{name}: {error}" for name, error in errors.items())
+        for errors, what in ((failed, "changed"), (stuck, "restarted"))
+        if errors
+    ]
+    raise GoldsmithError(
+        " ".join(told).rstrip("."),
+        "The others were changed, as atomic is false" if failed else "All definitions are changed as asked",
+        changed=True,
+        failed_domains=sorted({*failed, *stuck}),
+        domains=results,
+    )
 
 
 def _diff(plans: t.Iterable[DomainPlan]) -> dict[str, t.Any]:

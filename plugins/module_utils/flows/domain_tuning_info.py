@@ -8,16 +8,19 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ..common.errors import GoldsmithError
 from ..common.host import Host
-from ..domain.drift import Row, audit
+from ..domain.drift import UNAVAILABLE, Row, audit
 from ..domain.kernel import KernelView, kernel_view, nothing_known
+from ..domain.record import Record, expected
 from ..domain.registry import places
 from ..domain.wishes import wished_knobs
 from ..host.model import HostFacts
 from ..host.processes import Process, find_processes
 from ..libvirt.connection import connected, is_local
+from .domain_backup import read_records
 from .domain_read import Known, host_options, read_domains, read_host
-from .domain_tune import wishes_option
+from .domain_tune import DEFAULT_BACKUPS, wishes_option
 
 _ALL = "*"
 
@@ -27,7 +30,8 @@ def info_argument_spec() -> dict[str, t.Any]:
     return {
         **host_options(),
         "domains": {"type": "list", "elements": "str", "default": [_ALL]},
-        "wishes": wishes_option(required=False),
+        "wishes": wishes_option(),
+        "backup_dir": {"type": "path", "default": DEFAULT_BACKUPS},
         "only_drift": {"type": "bool", "default": False},
     }
 
@@ -44,27 +48,42 @@ def audit_domains(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[
     running = [known.found.uuid for known in domains.values() if known.found.live is not None]
     processes = find_processes(running) if is_local(uri) else {}
     audited = {
-        name: _audited(known, wishes, processes.get(known.found.uuid), facts, params["only_drift"])
-        for name, known in domains.items()
+        name: _audited(known, wishes, processes.get(known.found.uuid), facts, params) for name, known in domains.items()
     }
     return {"changed": False, "domains": audited}
 
 
 def _audited(
-    known: Known, wishes: Sequence[Mapping[str, t.Any]], process: Process | None, facts: HostFacts, only_drift: bool
+    known: Known,
+    wishes: Sequence[Mapping[str, t.Any]],
+    process: Process | None,
+    facts: HostFacts,
+    params: Mapping[str, t.Any],
 ) -> dict[str, t.Any]:
     found = known.found
     wished = wished_knobs(wishes, found.name, found.uuid, found.document)
-    rows = audit(found, wished, _kernel(known, process, facts), facts)
+    records, unknown = _records(params["backup_dir"], found.uuid)
+    rows = audit(found, wished, _kernel(known, process, facts), facts, expected(records.values()))
     return {
         "uuid": found.uuid,
         "state": found.state,
         "persistent": found.persistent is not None,
         "restart_required": any(drift.name == "pending_restart" for row in rows for drift in row.drift),
         "drift": [f"{row.knob}: {drift.name}: {drift.reason}" for row in rows for drift in row.drift],
-        "knobs": [row.result() for row in rows if _is_told(row, only_drift)],
+        "knobs": [row.result() for row in rows if _is_told(row, params["only_drift"])],
+        "backup": next(reversed(list(records)), None),
+        "records": UNAVAILABLE if unknown else len(records),
+        "records_reason": unknown or None,
         "process": None if process is None else _process_result(process),
     }
+
+
+def _records(directory: str, uuid: str) -> tuple[Mapping[str, Record], str]:
+    """The recorded changes of a domain by their backups, or why they cannot be told."""
+    try:
+        return read_records(directory, uuid), ""
+    except GoldsmithError as error:
+        return {}, error.cause
 
 
 def _kernel(known: Known, process: Process | None, facts: HostFacts) -> KernelView:

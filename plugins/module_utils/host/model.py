@@ -32,6 +32,18 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """Huge pages that a domain is going to take."""
+
+    domain: str
+    size: int
+    """Bytes of a page."""
+    nodes: CpuSet | None
+    """The NUMA nodes that they have to be on; None for any."""
+    pages: int
+
+
+@dataclass(frozen=True)
 class HostFacts:
     online: CpuSet
     nodes: Mapping[int, Node]
@@ -49,5 +61,7 @@ class HostFacts:
     """Whether the kernel can serve virtio interfaces; None where it is not known."""
     cpu_models: frozenset[str] = frozenset()
     """The names of CPU models that libvirt knows; empty where it was not asked."""
+    claims: tuple[Claim, ...] = ()
+    """What other domains get by the same call."""
     restricted: str = ""
     """Why all of this comes from libvirt's capabilities alone: a sentence without a full stop."""

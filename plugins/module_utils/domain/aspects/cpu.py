@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ...common.cpuset import CpuSet
 from ...common.errors import BadRequestError
-from ..document import Document, Known
+from ..document import Document, Known, drop
 from ..model import Value, Wished
 from ..options import refuse_twice
 from ..places import DEFAULT, Attribute, Place, Plain
@@ -46,9 +46,10 @@ class Mode(Plain):
             return
         mode, dummy, model = str(value).partition(" ")
         cpu = document.ensure("cpu")
-        for name in _OF_A_MODE:
+        for name in (*_OF_A_MODE, "mode"):
             cpu.attrib.pop(name, None)
-        cpu.set("mode", mode)
+        if mode != DEFAULT:
+            cpu.set("mode", mode)
         for tag in ("model", "vendor"):
             element = cpu.find(tag)
             if element is not None and (tag == "vendor" or mode != CUSTOM):
@@ -56,6 +57,8 @@ class Mode(Plain):
         if mode == CUSTOM:
             cpu.set("match", "exact")
             document.ensure("cpu", "model").text = model
+        if mode == DEFAULT and not cpu.attrib and len(cpu) == 0:
+            drop(cpu)
 
 
 @dataclass(frozen=True)

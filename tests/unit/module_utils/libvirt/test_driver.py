@@ -11,14 +11,13 @@ from __future__ import annotations
 import itertools
 import re
 import typing as t
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.bindings import libvirt
-from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.connection import connected, is_local
+from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.connection import is_local
 from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.domains import (
     ChangedMeanwhileError,
     list_domains,
@@ -26,15 +25,12 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.domains impo
     redefine,
 )
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
-from ansible_collections.goldsmith.kvm.tests.unit.tuning import audited, tuned
+from ansible_collections.goldsmith.kvm.tests.unit.tuning import tuned
+
+from .driver import URI, XML, audit, definition
 
 pytestmark = pytest.mark.skipif(libvirt is None, reason="python3-libvirt is not installed")
 
-URI = "test:///default"
-XML = """<domain type='test'><name>{name}</name><metadata><o:n xmlns:o="urn:o" k="1">t</o:n></metadata>
-<memory unit='KiB'>65536</memory><vcpu>2</vcpu><iothreads>1</iothreads><os><type>hvm</type></os><devices>
-<disk type='file' device='disk'><source file='/{name}.raw'/><target dev='vda' bus='virtio'/></disk>
-<graphics type='vnc' port='5901' passwd='s3cret'/></devices></domain>"""
 TUNING = """
 cputune: {vcpupin: [{vcpu: all, cpuset: '0,2'}]}
 memory_backing: {nosharepages: true, hard_limit: 16G}
@@ -42,39 +38,10 @@ disks: [{match: {bus: virtio}, cache: none, io: native}]
 """
 
 
-@pytest.fixture(name="connection")
-def fixture_connection() -> Iterator[t.Any]:
-    """Two more domains, for one test. The driver's state is that of the process, while anything of it is in use."""
-    with connected(URI) as connection:
-        first = definition(connection, "test")
-        for name in ("db-1", "db-2"):
-            connection.defineXML(XML.format(name=name))
-        yield connection
-        connection.defineXML(first)
-        connection.lookupByName("test").pinVcpu(1, (True,) * 8)
-        for domain in connection.listAllDomains():
-            if domain.name() != "test":
-                (domain.undefine if domain.isPersistent() else domain.destroy)()
-
-
-@pytest.fixture(name="host")
-def fixture_host(tmp_path: Path) -> LocalHost:
-    return LocalHost(str(tmp_path))
-
-
 def tune(
     host: LocalHost, domains: list[str], tuning: str = TUNING, *, check: bool = False, uri: str = URI, **options: t.Any
 ) -> dict[str, t.Any]:
     return tuned(host, uri, domains, tuning, check=check, **options)
-
-
-def audit(host: LocalHost, **options: t.Any) -> dict[str, t.Any]:
-    return audited(host, URI, **options)
-
-
-def definition(connection: t.Any, name: str) -> str:
-    flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
-    return str(connection.lookupByName(name).XMLDesc(flags))
 
 
 def test_check_apply_check_apply(connection: t.Any, host: LocalHost) -> None:
@@ -251,8 +218,10 @@ def test_only_the_newest_backups_stay(connection: t.Any, host: LocalHost) -> Non
     for model in ("none", "virtio", "none", "virtio"):
         tune(host, ["db-1"], f"balloon: {{model: {model}}}", backup_keep=2)
     uuid = connection.lookupByName("db-1").UUIDString()
-    backups = sorted(Path(host.tmpdir, "backups", uuid).iterdir())
-    assert len(backups) == 2
+    files = sorted(Path(host.tmpdir, "backups", uuid).iterdir())
+    backups = [file for file in files if file.suffix == ".xml"]
+    assert len(backups) == 2 and sorted(file.with_suffix(".json") for file in backups) == files[::2]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
     assert ["model='none'" in backup.read_text() for backup in backups] == [False, True]
 
 
