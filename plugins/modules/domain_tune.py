@@ -39,7 +39,7 @@ attributes:
 options:
   state:
     description:
-      - V(present) makes the domains as O(wishes) say.
+      - V(present) makes the domains as O(wishes) say, and needs them.
       - V(restored) undoes the last change that this module made to the definition of each domain, and of it the knobs
         that were touched alone, which are recorded in O(backup_dir). A running domain follows as with wishes. A knob
         that somebody else has changed since is refused. A second run changes nothing; changes before the last one
@@ -47,13 +47,10 @@ options:
     type: str
     choices: [present, restored]
     default: present
-  wishes:
-    description:
-      - Required with O(state=present). With O(state=restored) only their O(wishes[].domains) matter.
   domains:
     description:
-      - Names, UUIDs or patterns of the domains that O(state=restored) is about; those of O(wishes) by default. Not for
-        O(state=present).
+      - Names, UUIDs or patterns of the domains that O(state=restored) is about. Without it, those that O(wishes)
+        name, of which nothing else matters then. Not for O(state=present).
     type: list
     elements: str
   restart:

@@ -12,6 +12,7 @@ import pwd
 import re
 import shutil
 import typing as t
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,8 @@ _DEBIAN = "cloud.debian.org/images/cloud"
 _DEBIAN_12 = f"{_DEBIAN}/bookworm/20260901-2224/debian-12-generic-amd64-20260901-2224.qcow2"
 _DEBIAN_13 = f"{_DEBIAN}/trixie/latest/debian-13-genericcloud-amd64.qcow2"
 _DOMAIN = """
-<domain type='test'><name>{name}</name><memory unit='MiB'>512</memory><vcpu>2</vcpu><os><type>hvm</type></os>
+<domain type='test'><name>{name}</name><uuid>{uuid}</uuid>
+<memory unit='MiB'>512</memory><vcpu>2</vcpu><os><type>hvm</type></os>
 <devices><disk type='file' device='disk'><source file='/srv/{name}.raw'/><target dev='vda' bus='virtio'/></disk>
 </devices></domain>"""
 
@@ -135,7 +137,7 @@ class Reader:
             _FETCH: {**trust, **store},
             **dict.fromkeys((_BOOT, _CONVERT, _CUSTOMIZE, _STORE), store),
             _TUNE: {**hypervisor, "backup_dir": str(self.directory / "domains")},
-            _AUDIT: hypervisor,
+            _AUDIT: {**hypervisor, "backup_dir": str(self.directory / "domains")},
         }
         play["vars"] = {
             "ansible_python_interpreter": "/usr/bin/python3",
@@ -195,7 +197,7 @@ def _write_files(directory: Path, keys: Keys) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     dummy_images.qcow2(directory / "srv/images/debian-12.qcow2")
-    domains = "".join(_DOMAIN.format(name=name) for name in ("db-1", "db-2"))
+    domains = "".join(_DOMAIN.format(name=name, uuid=uuid.uuid4()) for name in ("db-1", "db-2"))
     (directory / "hypervisor.xml").write_text(f"<node>{domains}</node>")
 
 

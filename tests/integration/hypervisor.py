@@ -4,7 +4,8 @@
 """A libvirtd of the tests' own, which neither sees nor leaves anything of this machine's.
 
 It runs in a mount namespace in which libvirt's directories are empty ones of the test. Its guests are emulated (TCG),
-without an operating system: the firmware finds nothing to boot, and waits.
+without an operating system: the firmware finds nothing to boot, and waits. One that has ``HEEDS_POWER_BUTTON`` on its
+disk shuts itself down when it is asked to.
 """
 
 from __future__ import annotations
@@ -71,6 +72,18 @@ _XML = """
 </domain>
 """
 
+ACPI = "<features><acpi/></features>"
+HEEDS_POWER_BUTTON = bytes.fromhex(
+    "fb"  # sti
+    "ba0206 b80001 ef"  # out 0x602, 0x100: let the power button be told of (PM1_EN of q35)
+    "f4"  # wait: hlt, until the timer
+    "ba0006 ed"  # in ax, 0x600: has it been pressed (PM1_STS)?
+    "a90001 74f6"  # test ax, 0x100; jz wait
+    "ba0406 b80020 ef"  # out 0x604, 0x2000: power off (PM1_CNT, SLP_EN)
+    "f4 ebfd"  # hlt, for ever
+).ljust(510, b"\0") + bytes.fromhex("55aa")
+"""A boot sector. As much of an operating system as a graceful shutdown needs, with :data:`ACPI` in the domain."""
+
 
 @dataclass
 class Hypervisor:
@@ -79,14 +92,14 @@ class Hypervisor:
     process: subprocess.Popen[bytes]
     connection: t.Any = None
 
-    def define(self, name: str, *, memory: int = 32, vcpus: int = 2, more: str = "") -> t.Any:
-        """Define a domain with one small disk; returns libvirt's own."""
-        return self.connection.defineXML(self.xml(name, memory=memory, vcpus=vcpus, more=more))
+    def define(self, name: str, *, memory: int = 32, vcpus: int = 2, more: str = "", disk: bytes = b"") -> t.Any:
+        """Define a domain with one small disk, which begins with ``disk``; returns libvirt's own."""
+        return self.connection.defineXML(self.xml(name, memory=memory, vcpus=vcpus, more=more, content=disk))
 
-    def xml(self, name: str, *, memory: int = 32, vcpus: int = 2, more: str = "") -> str:
+    def xml(self, name: str, *, memory: int = 32, vcpus: int = 2, more: str = "", content: bytes = b"") -> str:
         disk = self.directory / "images" / f"{name}.raw"
         disk.parent.mkdir(exist_ok=True)
-        disk.write_bytes(b"\0" * 2**20)
+        disk.write_bytes(content.ljust(2**20, b"\0"))
         socket = self.directory / "sock" / f"{name}.vnc"
         return _XML.format(name=name, memory=memory, vcpus=vcpus, more=more, disk=disk, socket=socket)
 

@@ -25,7 +25,7 @@ def tuned(
     """What domain_tune returns for one wish, in YAML and without ``domains``; backups go into the host's tmpdir."""
     wishes = [{"domains": domains, **yaml.safe_load(tuning)}]
     given = {"uri": uri, "wishes": wishes, "backup_dir": f"{host.tmpdir}/backups", **options}
-    return tune_domains(host, _checked(tune_argument_spec(), given), check)
+    return tune_domains(host, checked(tune_argument_spec(), given), check)
 
 
 def restored(
@@ -33,15 +33,15 @@ def restored(
 ) -> dict[str, t.Any]:
     """What domain_tune returns when it undoes the last change."""
     given = {"uri": uri, "state": "restored", "domains": domains, "backup_dir": f"{host.tmpdir}/backups", **options}
-    return tune_domains(host, _checked(tune_argument_spec(), given), check)
+    return tune_domains(host, checked(tune_argument_spec(), given), check)
 
 
 def audited(host: LocalHost, uri: str, **options: t.Any) -> dict[str, t.Any]:
     """The domains that domain_tuning_info returns."""
-    return dict(audit_domains(host, _checked(info_argument_spec(), {"uri": uri, **options}), False)["domains"])
+    return dict(audit_domains(host, checked(info_argument_spec(), {"uri": uri, **options}), False)["domains"])
 
 
-def _checked(spec: dict[str, t.Any], given: dict[str, t.Any]) -> dict[str, t.Any]:
+def checked(spec: dict[str, t.Any], given: dict[str, t.Any]) -> dict[str, t.Any]:
     validated = ArgumentSpecValidator(spec).validate(given)
     if validated.error_messages:
         raise AssertionError(validated.error_messages)

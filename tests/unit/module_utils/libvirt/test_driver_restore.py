@@ -139,6 +139,28 @@ def test_one_that_does_not_start_again_is_told_as_it_is(
     assert Path(result["backup"]).exists()
 
 
+def test_with_atomic_false_the_others_are_restarted(
+    connection: t.Any, host: LocalHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libvirt refuses what db-2 is to become; db-1 does not wait for that."""
+    for name in ("db-1", "db-2"):
+        connection.lookupByName(name).create()
+    before = definition(connection, "db-2")
+    define = type(connection).defineXMLFlags
+
+    def define_one(self: t.Any, xml: str, flags: int) -> t.Any:
+        return define(self, "<domain/>" if "<name>db-2</name>" in xml and "cache=" in xml else xml, flags)
+
+    monkeypatch.setattr(type(connection), "defineXMLFlags", define_one)
+    with pytest.raises(GoldsmithError, match="1 domains could not be changed: db-2") as raised:
+        tune(host, "db-*", restart="if_needed", atomic=False)
+    details = raised.value.details
+    assert details["failed_domains"] == ["db-2"]
+    assert [details["domains"][name]["restarted"] for name in ("db-1", "db-2")] == [True, False]
+    assert [details["domains"][name]["changed"] for name in ("db-1", "db-2")] == [True, False]
+    assert definition(connection, "db-2") == before and drift(host, "db-2") == {}
+
+
 # -- restored
 
 
