@@ -122,7 +122,12 @@ class Hypervisor:
         """End and undefine every domain."""
         for domain in self.connection.listAllDomains():
             if domain.isActive():
-                domain.destroy()
+                try:
+                    domain.destroy()
+                except libvirt.libvirtError:
+                    # A daemon that has just been started may find the guest gone before it tells that it has ended it.
+                    if domain.isActive():
+                        raise
             with contextlib.suppress(libvirt.libvirtError):
                 domain.undefine()
 
