@@ -66,10 +66,19 @@ def restart_domains(
             failed[name] = error
     if not names:
         return {}, {}
-    found = _found_now(connection, domains, names)
-    return {
-        name: as_found(plans[name], now.found, facts, restarted=name not in failed) for name, now in found.items()
-    }, failed
+    try:
+        found = _found_now(connection, domains, names)
+    except GoldsmithError as error:
+        # libvirt itself may be gone, and nobody knows what came of the restarts.
+        found = {}
+        failed = {name: failed.get(name, error) for name in names}
+    come = {
+        name: as_found(plans[name], found[name].found, facts, restarted=name not in failed)
+        if name in found
+        else plans[name]
+        for name in names
+    }
+    return come, failed
 
 
 def _found_now(connection: t.Any, domains: Mapping[str, Known], names: Iterable[str]) -> dict[str, Known]:

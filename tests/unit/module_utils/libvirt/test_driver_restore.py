@@ -139,6 +139,45 @@ def test_one_that_does_not_start_again_is_told_as_it_is(
     assert Path(result["backup"]).exists()
 
 
+def test_one_that_is_undefined_while_it_shuts_down(
+    connection: t.Any, host: LocalHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is gone, and the other is restarted all the same."""
+    for name in ("db-1", "db-2"):
+        connection.lookupByName(name).create()
+    shutdown = libvirt.virDomain.shutdown
+
+    def end(self: t.Any) -> None:
+        shutdown(self)
+        if self.name() == "db-1":
+            self.undefine()
+
+    monkeypatch.setattr(libvirt.virDomain, "shutdown", end)
+    with pytest.raises(GoldsmithError, match="db-1: db-1 cannot be looked at") as raised:
+        tune(host, "db-*", restart="if_needed")
+    details = raised.value.details
+    assert [details["domains"][name]["restarted"] for name in ("db-1", "db-2")] == [False, True]
+
+
+def test_libvirt_that_is_gone_after_the_restart(
+    connection: t.Any, host: LocalHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not read back is not told as if it were true."""
+    connection.lookupByName("db-1").create()
+    create = libvirt.virDomain.create
+
+    def start_and_vanish(self: t.Any) -> None:
+        create(self)
+        monkeypatch.setattr(type(connection), "listAllDomains", lambda *dummy: connection.lookupByName("gone"))
+
+    monkeypatch.setattr(libvirt.virDomain, "create", start_and_vanish)
+    with pytest.raises(GoldsmithError, match="the domains cannot be listed") as raised:
+        tune(host, "db-1", restart="if_needed")
+    monkeypatch.undo()
+    assert not raised.value.details["domains"]["db-1"]["restarted"]
+    assert "pending_restart" in statuses(raised.value.details)
+
+
 def test_with_atomic_false_the_others_are_restarted(
     connection: t.Any, host: LocalHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
