@@ -63,6 +63,35 @@ def test_a_guest_shuts_down_and_comes_back_with_what_it_waited_for(kvm: Hypervis
     assert not [line for line in drift if "changed_by_hand" in line or "pending_restart" in line]
 
 
+def test_further_knobs_come_with_the_restart_and_go_with_the_next(kvm: Hypervisor, host: LocalHost) -> None:
+    domain = kvm.define("db-1", more=ACPI, disk=HEEDS_POWER_BUTTON)
+    before = domain.XMLDesc(INACTIVE)
+    domain.create()
+    tuning = """
+    iothreads: 2
+    cputune: {iothreadpin: [{iothread: '2', cpuset: '0'}], vcpusched: [{vcpus: '0', scheduler: batch}]}
+    disks: [{match: {target: vda}, iothread: '1'}]
+    cpu: {mode: custom, model: qemu64, features: [{name: x2apic, policy: disable}]}
+    numa: {memory: {mode: strict, nodeset: '0'}}
+    clock: {timers: [{name: hpet, present: 'no'}]}
+    """
+    announced = tune(host, kvm, tuning, check=True)
+    done = tune(host, kvm, tuning)
+    del done["domains"]["db-1"]["backup"]
+    assert done == announced
+    assert done["domains"]["db-1"]["restarted"] and "pending_restart" not in statuses(done)
+    assert "-x2apic" in command_line(domain).replace("x2apic=off", "-x2apic") and "iothread1" in command_line(domain)
+    assert domain.ioThreadInfo(libvirt.VIR_DOMAIN_AFFECT_LIVE)[1][1][0] is True
+    again = tune(host, kvm, tuning)
+    assert not again["changed"] and statuses(again) == {"already"}
+    told = restored(host, kvm.uri, ["db-1"], restart="if_needed", check=True)
+    undone = restored(host, kvm.uri, ["db-1"], restart="if_needed")
+    del undone["domains"]["db-1"]["backup"]
+    assert undone == told and undone["domains"]["db-1"]["restarted"]
+    assert domain.XMLDesc(INACTIVE) == before and "iothread2" not in command_line(domain)
+    assert not restored(host, kvm.uri, ["db-1"], restart="if_needed")["changed"]
+
+
 def test_as_a_module(kvm: Hypervisor, tmp_path: Path) -> None:
     domain = kvm.define("db-1", more=ACPI, disk=HEEDS_POWER_BUTTON)
     domain.create()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import typing as t
 
 import yaml
@@ -42,7 +43,8 @@ def audited(host: LocalHost, uri: str, **options: t.Any) -> dict[str, t.Any]:
 
 
 def checked(spec: dict[str, t.Any], given: dict[str, t.Any]) -> dict[str, t.Any]:
-    validated = ArgumentSpecValidator(spec).validate(given)
+    # The validator writes into what it is given.
+    validated = ArgumentSpecValidator(spec).validate(copy.deepcopy(given))
     if validated.error_messages:
         raise AssertionError(validated.error_messages)
     return dict(validated.validated_parameters)

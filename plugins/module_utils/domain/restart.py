@@ -46,11 +46,13 @@ def as_found(plan: DomainPlan, now: Found, host: HostFacts, *, restarted: bool) 
     told = []
     for change in plan.changes:
         live, status, reason = None, change.status, change.reason
+        arrived = now.live is None or _has(change, values, places.get(change.knob), host)
         if now.live is not None:
             before = None if change.live is None else change.live.before
-            live = None if before is None and change.knob not in values else Pair(before, values.get(change.knob))
+            # By the word of the definition, where libvirt has another one for the same of a running domain.
+            after = change.persistent.after if arrived and change.persistent is not None else values.get(change.knob)
+            live = None if before is None and change.knob not in values else Pair(before, after)
         if status == "pending_restart":
-            arrived = now.live is None or _has(change, values, places.get(change.knob), host)
             status, reason = _after(change, arrived=arrived, restarted=restarted)
         told.append(dataclasses.replace(change, live=live, status=status, reason=reason))
     found = dataclasses.replace(plan.found, state=now.state)

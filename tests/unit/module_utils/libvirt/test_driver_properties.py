@@ -43,12 +43,31 @@ PINS = st.lists(
     max_size=2,
     unique_by=lambda pin: pin["vcpu"],
 )
+CPU = st.builds(
+    lambda mode, others: {**mode, **others},
+    st.sampled_from([{}, {"mode": "host-model"}, {"mode": "maximum"}, {"mode": "custom", "model": "qemu64"}]),
+    some(
+        topology=st.sampled_from([{"cores": 2}, {"sockets": 2}, {"cores": 3}]),
+        cache=st.sampled_from(["default", "passthrough"]),
+        features=st.sampled_from([[{"name": "pcid", "policy": policy}] for policy in ("default", "require")]),
+    ),
+)
+NUMA = some(
+    memory=some(
+        mode=st.sampled_from(["strict", "preferred", "restrictive"]), nodeset=st.sampled_from(["default", "0", "1"])
+    ),
+    cells=st.sampled_from([[], [{"cpus": "0-1", "memory": "64M"}], [{"cpus": "0", "memory": "64M"}]]),
+)
+CLOCK = some(timers=st.sampled_from([[{"name": "hpet", "present": present}] for present in ("default", "yes", "no")]))
 WISH = st.fixed_dictionaries(
     {"domains": st.sampled_from([["db-1"], ["db-2"], ["db-*"]])},
     optional={
         "profile": st.sampled_from(sorted(PROFILES)),
         # The driver pins vCPUs alone while a domain runs.
         "cputune": some(vcpupin=PINS),
+        "cpu": CPU,
+        "numa": NUMA,
+        "clock": CLOCK,
         "memory_backing": some(
             locked=st.booleans(),
             # No live call of the driver's sets a limit.
@@ -81,6 +100,22 @@ CALL = st.fixed_dictionaries(
     }
 )
 RUNNING = st.sets(st.sampled_from(NAMES))
+# The driver changes none of these while a domain runs.
+THREADS = st.fixed_dictionaries(
+    {"domains": st.sampled_from([["db-1"], ["db-*"]])},
+    optional={
+        "iothreads": st.integers(0, 3),
+        "cputune": some(
+            iothreadpin=st.builds(
+                lambda thread, cpus: [{"iothread": thread, "cpuset": cpus}], st.sampled_from(["all", "1", "2"]), CPUS
+            ),
+            shares=st.sampled_from(["default", "512"]),
+            quota=st.sampled_from(["default", "20000"]),
+        ),
+        "disks": st.sampled_from(["none", "1", "2"]).map(lambda name: [{"match": {"all": True}, "iothread": name}]),
+    },
+)
+THREAD_CALLS = st.lists(st.lists(THREADS, min_size=1, max_size=2), min_size=1, max_size=3)
 
 
 @pytest.fixture(name="calls", scope="module")
@@ -146,7 +181,8 @@ def test_check_tells_what_the_run_does(
         assert state(connection) == before
         return
     for name, domain in done[1]["domains"].items():
-        values = registry.read(Document.parse(definition(connection, name)))
+        knobs = [knob["knob"] for knob in domain["knobs"]]
+        values = registry.read(Document.parse(definition(connection, name)), knobs)
         for knob in domain["knobs"]:
             # Of what the domain does not have nothing is told.
             assert shown(values.get(knob["knob"])) == (knob["persistent"] or {"after": None})["after"]
@@ -172,6 +208,30 @@ def test_what_is_undone_is_as_it_was(calls: tuple[t.Any, LocalHost], call: dict[
     after = {name: registry.read(Document.parse(definition(connection, name))) for name in NAMES}
     assert after == before
     assert not outcome(host, undo, check=False)[1]["changed"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(THREAD_CALLS)
+def test_iothreads_come_back_with_what_went_with_them(
+    calls: tuple[t.Any, LocalHost], changes: list[list[dict[str, t.Any]]]
+) -> None:
+    connection, host = calls
+    furnish(connection, set())
+    for wishes in changes:
+        before = {name: registry.read(Document.parse(definition(connection, name))) for name in NAMES}
+        call = {"wishes": wishes, "on_refused": "warn"}
+        announced = outcome(host, call, check=True)
+        done = outcome(host, call, check=False)
+        assert done == announced and done[0] == "done", done
+        assert not outcome(host, call, check=True)[1]["changed"]
+        changed = [name for name, domain in done[1]["domains"].items() if any(map(differs, domain["knobs"]))]
+        undo = {"state": "restored", "domains": changed}
+        told = outcome(host, undo, check=True)
+        assert outcome(host, undo, check=False) == told and told[0] == "done", told
+        after = {name: registry.read(Document.parse(definition(connection, name))) for name in NAMES}
+        assert after == before
+        # And from there on to the next one.
+        assert outcome(host, call, check=False)[0] == "done"
 
 
 def differs(knob: dict[str, t.Any]) -> bool:

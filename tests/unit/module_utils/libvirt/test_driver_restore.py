@@ -234,6 +234,41 @@ def test_what_was_taken_along_comes_back_as_well(connection: t.Any, host: LocalH
     assert "autodeflate='on'" in definition(connection, "db-1") and "period='5'" in definition(connection, "db-1")
 
 
+def test_what_went_with_an_iothread_comes_back_with_it(connection: t.Any, host: LocalHost) -> None:
+    tune(host, "db-1", tuning="iothreads: 2\ncputune: {iothreadpin: [{iothread: '2', cpuset: '0'}]}")
+    pinned = definition(connection, "db-1")
+    tune(host, "db-1", tuning="iothreads: 1")
+    assert "iothreadpin" not in definition(connection, "db-1")
+    announced = restore(host, "db-1", check=True)
+    done = restore(host, "db-1")
+    assert knobs(done)["cputune.iothreadpin.2"]["persistent"] == {"before": "unpinned", "after": "0"}
+    del done["domains"]["db-1"]["backup"]
+    assert done == announced and definition(connection, "db-1") == pinned
+    assert not restore(host, "db-1")["changed"] and drift(host) == {}
+
+
+def test_an_iothread_whose_pin_somebody_changed_since_stays(connection: t.Any, host: LocalHost) -> None:
+    tune(host, "db-1", tuning="iothreads: 2\ncputune: {iothreadpin: [{iothread: '2', cpuset: '0'}]}")
+    connection.defineXML(definition(connection, "db-1").replace("iothread='2' cpuset='0'", "iothread='2' cpuset='4'"))
+    assert "left the definition with 0" in drift(host)["cputune.iothreadpin.2"]
+    with pytest.raises(GoldsmithError, match=r"changed cputune\.iothreadpin\.2 since, which would go with its thread"):
+        restore(host, "db-1")
+    assert "<iothreads>2<" in definition(connection, "db-1")
+
+
+def test_cpu_features_and_a_mode_that_there_was_not(connection: t.Any, host: LocalHost) -> None:
+    before = definition(connection, "db-1")
+    features = "features: [{name: pcid, policy: require}]"
+    tune(host, "db-1", tuning=f"cpu: {{mode: host-model, topology: {{cores: 2}}, {features}}}")
+    assert drift(host) == {}
+    text = definition(connection, "db-1")
+    connection.defineXML(text.replace("<feature policy='require' name='pcid'/>", ""))
+    assert "now it has default" in drift(host)["cpu.features.pcid"]
+    connection.defineXML(text)
+    restore(host, "db-1")
+    assert definition(connection, "db-1") == before
+
+
 def test_what_somebody_changed_since_is_refused(connection: t.Any, host: LocalHost) -> None:
     tune(host, "db-*")
     text = definition(connection, "db-1").replace("cache='none'", "cache='writeback'")
