@@ -91,8 +91,9 @@ def cells_of(document: Document) -> list[Cell]:
 
 
 _PLACES: dict[str, Place] = {
-    "numa.memory.mode": Attribute(_MEMORY, "mode", STRICT),
+    # First: the default of it would take the mode along, which would then not be refused.
     "numa.memory.nodeset": Nodeset(),
+    "numa.memory.mode": Attribute(_MEMORY, "mode", STRICT),
     "numa.cells": Cells(),
 }
 

@@ -231,6 +231,11 @@ def test_memory_of_a_running_domain_moves_in_the_restrictive_mode_only() -> None
     assert back.document is not None and "numatune" not in back.document.text()
 
 
+def test_a_mode_is_refused_with_the_default_of_its_nodes() -> None:
+    planned = plan("numa: {memory: {mode: preferred, nodeset: default}}", xml("numa_running"))
+    assert statuses(planned) == {"numa.memory.mode": "refused", "numa.memory.nodeset": "applied"}
+
+
 def test_iothreads_by_their_numbers() -> None:
     ids = '<iothreads>3</iothreads><iothreadids><iothread id="2"/><iothread id="7"/></iothreadids>'
     text = xml().replace("<iothreads>2</iothreads>", ids)
