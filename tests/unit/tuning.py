@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import copy
+import json
 import typing as t
 
 import yaml
@@ -43,8 +43,8 @@ def audited(host: LocalHost, uri: str, **options: t.Any) -> dict[str, t.Any]:
 
 
 def checked(spec: dict[str, t.Any], given: dict[str, t.Any]) -> dict[str, t.Any]:
-    # The validator writes into what it is given.
-    validated = ArgumentSpecValidator(spec).validate(copy.deepcopy(given))
+    # The validator writes into what it is given, which may have one part in two places.
+    validated = ArgumentSpecValidator(spec).validate(json.loads(json.dumps(given)))
     if validated.error_messages:
         raise AssertionError(validated.error_messages)
     return dict(validated.validated_parameters)
