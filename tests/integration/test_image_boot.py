@@ -286,6 +286,8 @@ def test_zz_it_ends(kept: Kept) -> None:
 
 
 NOT_YAML = "#cloud-config\nruncmd: [echo hello\nbad: : yaml\n"
+# What a template becomes is only known in the guest.
+NOT_YAML_IN_THE_GUEST = f"## template: jinja\n{NOT_YAML}"
 NOBODY_S_CARD = {
     "version": 2,
     "ethernets": {"nic": {"match": {"macaddress": "52:54:00:00:00:01"}, "dhcp4": True, "optional": True}},
@@ -324,11 +326,11 @@ def test_all_that_can_go_wrong_is_told_without_sshd_and_network(tmp_path: Path) 
         store=str(tmp_path / "store"),
         accel="tcg",
         timeout=SECONDS,
-        user_data=NOT_YAML,
+        user_data=NOT_YAML_IN_THE_GUEST,
         network_config=NOBODY_S_CARD,
         console_log=str(tmp_path / "console.txt"),
     )
-    assert failed["failed"] and failed["stage"] == "cloud_init"
+    assert failed["failed"] and failed.get("stage") == "cloud_init", failed["msg"]
     for part in (
         f"{whole} booted, but cloud-init ended with errors: ",
         "Mars/Olympus",
