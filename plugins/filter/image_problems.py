@@ -8,8 +8,6 @@ import typing as t
 from collections.abc import Iterator, Mapping
 
 from ansible.errors import AnsibleFilterError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.errors import UnsupportedError
 
 from ansible_collections.goldsmith.kvm.plugins.filter.image_outputs import image_outputs
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError, GoldsmithError
@@ -20,6 +18,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.customize_chec
 )
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.parse import parse_steps
 from ansible_collections.goldsmith.kvm.plugins.plugin_utils.inline_vault import decrypted
+from ansible_collections.goldsmith.kvm.plugins.plugin_utils.validated import validated
 
 DOCUMENTATION = r"""
 name: image_problems
@@ -77,7 +76,7 @@ def _steps(dummy: str, given: t.Any) -> None:
 
 
 def _evidence(option: str, given: t.Any) -> None:
-    checks_from({**_validated(checks_argument_spec(), {option: given}), "accel": "auto"})
+    checks_from({**validated(checks_argument_spec(), {option: given}), "accel": "auto"})
 
 
 def _formats(option: str, given: t.Any) -> None:
@@ -85,7 +84,7 @@ def _formats(option: str, given: t.Any) -> None:
         where = f"{option}[{index}]"
         del wanted["dest"]
         try:
-            target_from(_validated(format_argument_spec(), wanted), where)
+            target_from(validated(format_argument_spec(), wanted), where)
         except BadRequestError as error:
             if error.cause.startswith(where):
                 raise
@@ -93,17 +92,9 @@ def _formats(option: str, given: t.Any) -> None:
 
 
 def _keep(option: str, given: t.Any) -> None:
-    count = _validated({option: {"type": "int"}}, {option: given})[option]
+    count = validated({option: {"type": "int"}}, {option: given})[option]
     if count < 0:
         raise BadRequestError(f"{option} is {count}", "Give a number from 0 on; 0 keeps all")
-
-
-def _validated(spec: dict[str, t.Any], given: dict[str, t.Any]) -> dict[str, t.Any]:
-    result = ArgumentSpecValidator(spec).validate(given)
-    if result.error_messages:
-        said = (("there is no " if isinstance(error, UnsupportedError) else "") + error.msg for error in result.errors)
-        raise BadRequestError("; ".join(said).rstrip("."))
-    return dict(result.validated_parameters)
 
 
 _CHECKS: dict[str, t.Callable[[str, t.Any], None]] = {

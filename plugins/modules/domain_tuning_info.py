@@ -37,6 +37,11 @@ options:
         V(changed_by_hand). It is for root alone by default; who may not read it is not told of that.
     type: path
     default: /var/lib/goldsmith/domains
+  allow_empty:
+    description:
+      - Whether patterns for domains may fit no domain. What is named by name or UUID has to be there in any case.
+    type: bool
+    default: false
   only_drift:
     description:
       - Whether knobs are left out that agree everywhere.

@@ -32,6 +32,7 @@ def info_argument_spec() -> dict[str, t.Any]:
         "domains": {"type": "list", "elements": "str", "default": [_ALL]},
         "wishes": wishes_option(),
         "backup_dir": {"type": "path", "default": DEFAULT_BACKUPS},
+        "allow_empty": {"type": "bool", "default": False},
         "only_drift": {"type": "bool", "default": False},
     }
 
@@ -40,7 +41,7 @@ def audit_domains(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[
     """What ``domain_tuning_info`` returns; ``params`` are those of :func:`info_argument_spec`."""
     uri, wishes = params["uri"], params["wishes"] or []
     with connected(uri, readonly=True) as connection:
-        allow_empty = params["domains"] == [_ALL]
+        allow_empty = params["allow_empty"] or params["domains"] == [_ALL]
         domains = read_domains(connection, params["domains"], allow_empty=allow_empty, secrets=False)
         facts = read_host(connection, uri, (known.found.document for known in domains.values()))
     if facts.restricted:
