@@ -11,7 +11,8 @@ options:
   uri:
     description:
       - Where libvirt is asked. Use V(qemu:///session) for domains of a user's own, and C(qemu+ssh://HOST/system) for
-        those of another host.
+        those of another host. Other hypervisors than QEMU are refused, and who does not answer within a minute is given
+        up.
     type: str
     default: qemu:///system
 requirements:
@@ -75,10 +76,10 @@ options:
                 required: true
           vcpupin_each:
             description:
-              - The CPUs of the host in the order of the vCPUs, one for each. V([4, 5, 6]) pins vCPU 0 to CPU 4, and so
-                on.
+              - The CPUs of the host in the order of the vCPUs, one for each. V([4, 5, 8]) pins vCPU 0 to CPU 4, and so
+                on; V(4-7) are four CPUs. There have to be as many as vCPUs, and each once.
             type: list
-            elements: int
+            elements: str
           emulatorpin:
             description:
               - CPUs for the threads of QEMU that are neither vCPUs nor iothreads, or V(unpinned).
@@ -160,6 +161,22 @@ options:
           emulator_quota:
             description:
               - As O(wishes[].cputune.quota), for the threads of QEMU that are neither vCPUs nor iothreads.
+            type: str
+          iothread_period:
+            description:
+              - As O(wishes[].cputune.period), for O(wishes[].cputune.iothread_quota).
+            type: str
+          iothread_quota:
+            description:
+              - As O(wishes[].cputune.quota), for each iothread.
+            type: str
+          global_period:
+            description:
+              - As O(wishes[].cputune.period), for O(wishes[].cputune.global_quota).
+            type: str
+          global_quota:
+            description:
+              - As O(wishes[].cputune.quota), for all of QEMU together.
             type: str
       iothreads:
         description:
@@ -263,7 +280,8 @@ options:
             suboptions:
               name:
                 description:
-                  - Name of the feature, such as V(pcid).
+                  - Name of the feature, such as V(pcid). One that libvirt does not know is refused, as it would not start
+                    the domain.
                 type: str
                 required: true
               policy:

@@ -130,6 +130,9 @@ EXAMPLES = r"""
             - {vcpu: "0", cpuset: "2"}
             - {vcpu: "1", cpuset: unpinned}
           emulatorpin: "0,4"
+      - domains: [db-2]
+        cputune:
+          vcpupin_each: [2, 4]
   register: tuned
 
 - name: Give each vCPU half a CPU, and the network cards a queue for each vCPU, where there are such cards

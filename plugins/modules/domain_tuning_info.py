@@ -16,6 +16,7 @@ description:
     huge pages, NUMA nodes that the memory lies on, the flags of open disk files, and QEMU's command line.
   - Where they disagree, it says so with a name and a reason.
   - Without O(wishes) it tells what is inconsistent in itself, such as definitions that could not start any more.
+  - Warns of a match of O(wishes[].disks) or O(wishes[].interfaces) that fits no device of any of the domains.
   - Needs no right to change domains. What the kernel does is only seen on the host that the domains run on, and some of
     it by root alone; otherwise that column is V(unavailable), and says why.
 extends_documentation_fragment:

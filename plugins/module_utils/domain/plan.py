@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..host.model import HostFacts
@@ -78,7 +78,7 @@ def plan_task(task: Task, host: HostFacts) -> DomainPlan:
             break
         # Without what is refused, something else may lack what it needs.
         refused.update(new)
-    views = _Views.of(found, after, host, wanted)
+    views = _Views.of(found, after, host, wanted, wished)
     changes = [
         views.refusal(knob, wish, refused[knob]) if knob in refused else views.change(knob, wish)
         for knob, wish in wished.items()
@@ -128,7 +128,15 @@ class _Views:
     live_places: Mapping[str, Place]
 
     @classmethod
-    def of(cls, found: Found, after: Document, host: HostFacts, wanted: Mapping[str, Wished]) -> _Views:
+    def of(
+        cls,
+        found: Found,
+        after: Document,
+        host: HostFacts,
+        wanted: Mapping[str, Wished],
+        named: Iterable[str],
+    ) -> _Views:
+        """What is wanted comes true; of all that is named the values are looked at."""
         running = found.live
         threads = wanted.get(iothreads.KNOB)
         # A thread that comes while the domain runs has its knobs at once.
@@ -141,12 +149,12 @@ class _Views:
         return cls(
             found,
             host,
-            registry.read(after, wanted),
+            registry.read(after, named),
             _values(
-                found.persistent, None if found.persistent is None else with_threads(found.persistent, wanted), wanted
+                found.persistent, None if found.persistent is None else with_threads(found.persistent, wanted), named
             ),
-            _values(found.live, running, wanted),
-            {} if running is None else registry.places(running, wanted),
+            _values(found.live, running, named),
+            {} if running is None else registry.places(running, named),
         )
 
     def refusal(self, knob: str, wish: Wished, reason: str) -> Change:
@@ -187,14 +195,12 @@ class _Views:
         return Change(knob, wish.value, "applied_live", wish.reason, persistent, live, place.live, wanted, undo)
 
 
-def _values(
-    document: Document | None, prepared: Document | None, wanted: Mapping[str, Wished]
-) -> dict[str, Value] | None:
+def _values(document: Document | None, prepared: Document | None, named: Iterable[str]) -> dict[str, Value] | None:
     """What a definition says, and of threads that only ``prepared`` has, that nothing is said of them."""
     if document is None or prepared is None:
         return None
-    values = registry.read(document, wanted)
-    return values if prepared is document else {**registry.read(prepared, wanted), **values}
+    values = registry.read(document, named)
+    return values if prepared is document else {**registry.read(prepared, named), **values}
 
 
 def _warnings(found: Found, findings: Sequence[Finding], edited: bool) -> Iterator[str]:

@@ -93,8 +93,14 @@ def _cpu(case: Case) -> Iterator[Finding]:
         text = f"libvirt knows no CPU model {model}; virsh cpu-models {_arch(case)} lists them"
         yield from case.find("refuse", "cpu.mode", text)
     for knob, value in case.values.items():
-        if knob.startswith("cpu.features.") and value != DEFAULT and mode == DEFAULT:
+        name = knob.partition("cpu.features.")[2]
+        if not name or value == DEFAULT:
+            continue
+        if mode == DEFAULT:
             yield from case.find("refuse", knob, "features need a mode of the CPU, and the domain has none")
+        elif name in case.host.unknown_features:
+            text = f"libvirt knows no CPU feature {name}, and would not start the domain with any policy for it"
+            yield from case.find("refuse", knob, f"{text}; its cpu_map lists them (/usr/share/libvirt/cpu_map)")
     topology = topology_of(case.after)
     if topology is not None and topology.vcpus != vcpu_count(case.after):
         text = f"{topology} is {topology.vcpus} vCPUs, and the domain has {vcpu_count(case.after)}"

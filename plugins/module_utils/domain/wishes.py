@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import typing as t
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..common.errors import BadRequestError
 from .document import Document
@@ -80,12 +80,10 @@ def refuse_unknown(selectors: Iterable[str], domains: Mapping[str, str], allow_e
             )
 
 
-def refuse_unmatched(wishes: Sequence[Mapping[str, t.Any]], domains: Iterable[Found], allow_empty: bool) -> None:
-    """Raise BadRequestError for a match of devices that none of the domains has any for.
+def unmatched(wishes: Sequence[Mapping[str, t.Any]], domains: Iterable[Found]) -> Iterator[str]:
+    """The matches of devices that none of the domains has any for: sentences without a full stop.
 
     Where one of several domains has none, that is as meant: ``bus: virtio`` is for those that have such disks.
-
-    :arg allow_empty: whether matches may fit none.
     """
     there = list(domains)
     for at, wish in enumerate(wishes):
@@ -93,13 +91,20 @@ def refuse_unmatched(wishes: Sequence[Mapping[str, t.Any]], domains: Iterable[Fo
         for aspect in DEVICES:
             for number, entry in enumerate(wish.get(aspect.option) or []):
                 match = given(entry["match"])
-                if meant and not allow_empty and not any(aspect.matching(match, found.document) for found in meant):
+                if meant and not any(aspect.matching(match, found.document) for found in meant):
                     names = ", ".join(found.name for found in meant[:10]) + (", …" if len(meant) > 10 else "")
-                    raise BadRequestError(
+                    yield (
                         f"wishes[{at}].{aspect.option}[{number}].match is {match}, and none of the {aspect.option} of "
-                        f"{names} is like that",
-                        "Look at virsh dumpxml, and correct it, or say allow_empty: true if there may be none",
+                        f"{names} is like that"
                     )
+
+
+def refuse_unmatched(wishes: Sequence[Mapping[str, t.Any]], domains: Iterable[Found]) -> None:
+    """Raise BadRequestError for a match of devices that none of the domains has any for."""
+    for sentence in unmatched(wishes, domains):
+        raise BadRequestError(
+            sentence, "Look at virsh dumpxml, and correct it, or say allow_empty: true if there may be none"
+        )
 
 
 def refuse_other_hypervisors(found: Found) -> None:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 from ..common.errors import BadRequestError
 from ..domain.record import Record
-from ..store.files import refusal, remove_file, unreadable
+from ..store.files import refusal, remove_file, unreadable, write_json, write_text
 
-_XML, _RECORD = ".xml", ".json"
+_XML, _RECORD, _UNFINISHED = ".xml", ".json", ".tmp"
 
 
 def prepare(directory: str) -> None:
@@ -41,10 +41,15 @@ def keep_backup(directory: str, uuid: str, xml: str, record: Record, keep: int) 
     moment = time.time_ns()
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(moment // 10**9))
     path = os.path.join(own, f"{stamp}.{moment % 10**9 // 1000:06d}{_XML}")
-    _write(path, xml)
-    _write(_record_beside(path), json.dumps(record.encode(), indent=2, sort_keys=True) + "\n")
+    write_text(path, xml)
+    write_json(_record_beside(path), record.encode(), mode=0o600)
+    names = os.listdir(own)
+    for name in names:
+        # Of a run that was killed; nobody else writes while the lock is held.
+        if name.endswith(_UNFINISHED):
+            remove_file(os.path.join(own, name))
     # By name they are in the order of their times.
-    stems = sorted(name[: -len(_XML)] for name in os.listdir(own) if name.endswith(_XML))
+    stems = sorted(name[: -len(_XML)] for name in names if name.endswith(_XML))
     for stem in stems[:-keep]:
         for suffix in (_RECORD, _XML):
             remove_file(os.path.join(own, stem + suffix))
@@ -88,17 +93,3 @@ def newest(records: Mapping[str, Record]) -> Record | None:
 
 def _record_beside(path: str) -> str:
     return path[: -len(_XML)] + _RECORD
-
-
-def _write(path: str, text: str) -> None:
-    try:
-        # Not brought to the disk at once: hundreds of domains would wait for it, and only a loss of power in the next
-        # seconds can take it away.
-        with open(path, "x", encoding="utf-8", opener=_for_the_owner_alone) as file:
-            file.write(text)
-    except OSError as error:
-        raise refusal(path, error) from error
-
-
-def _for_the_owner_alone(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

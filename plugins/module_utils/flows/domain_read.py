@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..common.cpuset import CpuSet
 from ..domain import registry
+from ..domain.aspects.cpu import features_of
 from ..domain.aspects.disks import source_of, targets
 from ..domain.document import Document
 from ..domain.model import Found
@@ -19,8 +19,9 @@ from ..domain.wishes import is_meant, refuse_other_hypervisors, refuse_unknown
 from ..host.facts import from_capabilities, from_sysfs
 from ..host.model import HostFacts
 from ..libvirt import live
-from ..libvirt.bindings import LibvirtError, in_our_words
+from ..libvirt.bindings import in_our_words
 from ..libvirt.connection import daemon_uid, is_local
+from ..libvirt.cpus import cpu_models, unknown_features
 from ..libvirt.domains import Definitions, Listed, list_domains, read_definitions
 
 DEFAULT_URI = "qemu:///system"
@@ -70,13 +71,16 @@ def _ability(domain: Listed, running: Document | None) -> live.Ability:
     return live.ability(domain.handle, {place.live.name for place in places.values() if place.live is not None})
 
 
-def read_host(connection: t.Any, uri: str, documents: Iterable[Document]) -> HostFacts:
-    """Facts of the host that the domains run on."""
-    documents = list(documents)
-    models = _cpu_models(connection, documents)
+def read_host(connection: t.Any, uri: str, asked: Sequence[tuple[Document, Iterable[str]]]) -> HostFacts:
+    """Facts of the host that domains run on, as far as their definitions and the knobs that are wished need them."""
+    documents = [document for document, dummy in asked]
+    arches = {arch for document in documents for arch in [document.attribute("arch", "os", "type")] if arch}
+    features = {name for document, knobs in asked for name in features_of(document, knobs)}
+    models, unknown = cpu_models(connection, arches), unknown_features(connection, arches, features)
     if is_local(uri):
         files = sorted({path for document in documents for path in _files(document)})
-        return replace(from_sysfs(files, uid=daemon_uid(uri)), cpu_models=models)
+        facts = from_sysfs(files, uid=daemon_uid(uri))
+        return replace(facts, cpu_models=models, unknown_features=unknown)
     with in_our_words("the hypervisor's capabilities cannot be read"):
         capabilities = connection.getCapabilities()
         online = connection.getCPUMap()[1]
@@ -86,15 +90,7 @@ def read_host(connection: t.Any, uri: str, documents: Iterable[Document]) -> Hos
         f"{uri} is not this host: what it could not start was looked for in libvirt's capabilities alone, which do not "
         "tell of free pages, file systems, limits and isolated CPUs",
     )
-    return replace(facts, cpu_models=models)
-
-
-def _cpu_models(connection: t.Any, documents: Iterable[Document]) -> frozenset[str]:
-    """The names of CPU models for the domains' architectures; none where a driver has no list, as that of tests."""
-    arches = {arch for document in documents for arch in [document.attribute("arch", "os", "type")] if arch}
-    with contextlib.suppress(LibvirtError), in_our_words("the CPU models cannot be listed"):
-        return frozenset(name for arch in sorted(arches) for name in connection.getCPUModelNames(arch))
-    return frozenset()
+    return replace(facts, cpu_models=models, unknown_features=unknown)
 
 
 def _files(document: Document) -> list[str]:

@@ -63,8 +63,8 @@ def tune_domains(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> d
     # Who only looks needs no right to write, and waits for nobody.
     with contextlib.nullcontext() if check_mode else _locked(host, params), connected(params["uri"]) as connection:
         domains = read_domains(connection, selectors, allow_empty=params["allow_empty"], secrets=True)
-        facts = read_host(connection, params["uri"], (known.found.document for known in domains.values()))
         tasks, records = _tasks(params, domains)
+        facts = read_host(connection, params["uri"], [(task.found.document, task.wished) for task in tasks.values()])
         plans = plan_all(tasks, facts)
         _tell(host, plans.values(), facts)
         if params["on_refused"] == "fail":
@@ -73,11 +73,7 @@ def tune_domains(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> d
         told = with_restarts(plans, restarts, facts)
         backups: dict[str, str] = {}
         if not check_mode:
-            backups = {
-                name: _backup(params, domains[name], plan, records.get(name))
-                for name, plan in plans.items()
-                if plan.document is not None
-            }
+            backups = _kept(params, domains, plans, records)
             work = [(domains[name], plan) for name, plan in plans.items() if plan.changed]
             failed = _committed(connection, work, params["atomic"], backups)
             restarts = [name for name in restarts if name not in failed]
@@ -98,7 +94,8 @@ def _tasks(
     if params["state"] == "restored":
         found = restoring(domains, params["backup_dir"])
         return found.tasks, found.records
-    refuse_unmatched(params["wishes"], (known.found for known in domains.values()), params["allow_empty"])
+    if not params["allow_empty"]:
+        refuse_unmatched(params["wishes"], (known.found for known in domains.values()))
     return {name: wishes_task(known.found, params["wishes"]) for name, known in domains.items()}, {}
 
 
@@ -131,6 +128,25 @@ def _locked(host: Host, params: Mapping[str, t.Any]) -> Iterator[None]:
         on_wait=lambda: host.warn("another run changes domains of this host: waiting for it"),
     ):
         yield
+
+
+def _kept(
+    params: Mapping[str, t.Any],
+    domains: Mapping[str, Known],
+    plans: Mapping[str, DomainPlan],
+    records: Mapping[str, Record],
+) -> dict[str, str]:
+    """The backups of all domains whose definitions change. Where one cannot be made nothing is recorded of any."""
+    backups: dict[str, str] = {}
+    try:
+        for name, plan in plans.items():
+            if plan.document is not None:
+                backups[name] = _backup(params, domains[name], plan, records.get(name))
+    except BaseException:
+        for path in backups.values():
+            forget_change(path)
+        raise
+    return backups
 
 
 def _backup(params: Mapping[str, t.Any], known: Known, plan: DomainPlan, restored: Record | None) -> str:

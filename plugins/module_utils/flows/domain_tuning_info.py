@@ -12,9 +12,10 @@ from ..common.errors import GoldsmithError
 from ..common.host import Host
 from ..domain.drift import UNAVAILABLE, Row, audit
 from ..domain.kernel import KernelView, kernel_view, nothing_known
+from ..domain.model import Wished
 from ..domain.record import Record, expected
 from ..domain.registry import places
-from ..domain.wishes import wished_knobs
+from ..domain.wishes import unmatched, wished_knobs
 from ..host.model import HostFacts
 from ..host.processes import Process, find_processes
 from ..libvirt.connection import connected, is_local
@@ -43,26 +44,31 @@ def audit_domains(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[
     with connected(uri, readonly=True) as connection:
         allow_empty = params["allow_empty"] or params["domains"] == [_ALL]
         domains = read_domains(connection, params["domains"], allow_empty=allow_empty, secrets=False)
-        facts = read_host(connection, uri, (known.found.document for known in domains.values()))
-    if facts.restricted:
-        host.warn(facts.restricted)
+        wished = {name: _wished(known, wishes) for name, known in domains.items()}
+        facts = read_host(connection, uri, [(known.found.document, wished[name]) for name, known in domains.items()])
+    for warning in filter(None, (facts.restricted, *unmatched(wishes, (known.found for known in domains.values())))):
+        host.warn(warning)
     running = [known.found.uuid for known in domains.values() if known.found.live is not None]
     processes = find_processes(running) if is_local(uri) else {}
     audited = {
-        name: _audited(known, wishes, processes.get(known.found.uuid), facts, params) for name, known in domains.items()
+        name: _audited(known, wished[name], processes.get(known.found.uuid), facts, params)
+        for name, known in domains.items()
     }
     return {"changed": False, "domains": audited}
 
 
+def _wished(known: Known, wishes: Sequence[Mapping[str, t.Any]]) -> dict[str, Wished]:
+    return wished_knobs(wishes, known.found.name, known.found.uuid, known.found.document)
+
+
 def _audited(
     known: Known,
-    wishes: Sequence[Mapping[str, t.Any]],
+    wished: Mapping[str, Wished],
     process: Process | None,
     facts: HostFacts,
     params: Mapping[str, t.Any],
 ) -> dict[str, t.Any]:
     found = known.found
-    wished = wished_knobs(wishes, found.name, found.uuid, found.document)
     records, unknown = _records(params["backup_dir"], found.uuid)
     rows = audit(found, wished, _kernel(known, process, facts), facts, expected(records.values()))
     return {

@@ -61,6 +61,8 @@ class HostFacts:
     """Whether the kernel can serve virtio interfaces; None where it is not known."""
     cpu_models: frozenset[str] = frozenset()
     """The names of CPU models that libvirt knows; empty where it was not asked."""
+    unknown_features: frozenset[str] = frozenset()
+    """Of the CPU features that domains have or are to have, those that libvirt does not know."""
     claims: tuple[Claim, ...] = ()
     """What other domains get by the same call."""
     restricted: str = ""

@@ -15,6 +15,9 @@ from .bindings import in_our_words, libvirt
 _UNLIMITED = 9007199254740991
 """KiB: VIR_DOMAIN_MEMORY_PARAM_UNLIMITED, which the bindings do not have."""
 
+_BANDWIDTH = tuple(f"{whose}_{name}" for whose in ("emulator", "iothread", "global") for name in ("period", "quota"))
+"""As options and libvirt's parameters are called alike; those of vCPUs are not."""
+
 Live = Callable[[t.Any, int, t.Any], None]
 """Gets libvirt's domain, the number of the vCPU or iothread, and the value."""
 
@@ -123,8 +126,7 @@ _CALLS: dict[str, Live] = {
     "set_shares": _scheduler_parameter("cpu_shares"),
     "set_period": _scheduler_parameter("vcpu_period"),
     "set_quota": _scheduler_parameter("vcpu_quota"),
-    "set_emulator_period": _scheduler_parameter("emulator_period"),
-    "set_emulator_quota": _scheduler_parameter("emulator_quota"),
+    **{f"set_{name}": _scheduler_parameter(name) for name in _BANDWIDTH},
     "set_iothreads": _set_iothreads,
     "set_nodeset": _set_nodeset,
 }
@@ -133,6 +135,6 @@ _CALLS: dict[str, Live] = {
 _QUESTIONS: dict[str, Callable[[t.Any], Mapping[str, t.Any]]] = {
     "set_hard_limit": _memory_parameters,
     **{f"set_{name}": _scheduler_parameters for name in ("shares", "period", "quota")},
-    **{f"set_emulator_{name}": _scheduler_parameters for name in ("period", "quota")},
+    **{f"set_{name}": _scheduler_parameters for name in _BANDWIDTH},
     "set_nodeset": _scheduler_parameters,
 }

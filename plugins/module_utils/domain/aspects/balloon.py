@@ -33,11 +33,32 @@ class Model(Plain):
         device.set("model", str(value))
 
 
+class OfDevice(Attribute):
+    """What is said of the device, which libvirt takes with its model only."""
+
+    def write(self, document: Document, value: Value) -> None:
+        if value != self.default:
+            _ensure(document)
+        super().write(document, value)
+
+
+class StatsPeriod(Number):
+    def write(self, document: Document, value: Value) -> None:
+        if value != self.default:
+            _ensure(document)
+        super().write(document, value)
+
+
+def _ensure(document: Document) -> None:
+    device = document.ensure(*_DEVICE)
+    device.set("model", device.get("model") or VIRTIO)
+
+
 _PLACES: dict[str, Place] = {
     "balloon.model": Model(),
-    "balloon.autodeflate": Attribute(_DEVICE, "autodeflate"),
-    "balloon.free_page_reporting": Attribute(_DEVICE, "freePageReporting"),
-    "balloon.stats_period": Number((*_DEVICE, "stats"), "period", NONE, LiveCall("set_stats_period")),
+    "balloon.autodeflate": OfDevice(_DEVICE, "autodeflate"),
+    "balloon.free_page_reporting": OfDevice(_DEVICE, "freePageReporting"),
+    "balloon.stats_period": StatsPeriod((*_DEVICE, "stats"), "period", NONE, LiveCall("set_stats_period")),
 }
 
 

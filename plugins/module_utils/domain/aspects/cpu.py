@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ...common.cpuset import CpuSet
@@ -163,8 +163,7 @@ class Cpu:
     def places(self, document: Document) -> dict[str, Place]:
         found: dict[str, Place] = {"cpu.mode": Mode(), "cpu.topology": TopologyPlace(), "cpu.cache": Cache()}
         if not _is_expanded(document):
-            names = (element.get("name") for element in document.all("cpu", "feature"))
-            found.update({_FEATURES + name: Feature(name, False) for name in names if name})
+            found.update({_FEATURES + name: Feature(name, False) for name in features_of(document)})
         return found
 
     def wished(self, options: dict[str, t.Any], document: Document, option: str) -> dict[str, Wished]:
@@ -191,6 +190,12 @@ def feature(knob: str, document: Document) -> Place | None:
     """The place of a feature, which may be any; None for other knobs."""
     name = knob[len(_FEATURES) :]
     return Feature(name, _is_expanded(document)) if knob.startswith(_FEATURES) else None
+
+
+def features_of(document: Document, also: Iterable[str] = ()) -> list[str]:
+    """The features that a definition names, and these knobs."""
+    names = (element.get("name") for element in document.all("cpu", "feature"))
+    return [*filter(None, names), *(knob[len(_FEATURES) :] for knob in also if knob.startswith(_FEATURES))]
 
 
 def topology_of(document: Document) -> Topology | None:

@@ -22,15 +22,14 @@ _SCHEDULER: dict[str, t.Any] = {
 }
 _PRIORITY = [("scheduler", "fifo", ["priority"]), ("scheduler", "rr", ["priority"])]
 _REALTIME = ("fifo", "rr")
-_PERIOD = (1000, 10**6)
-_QUOTA = (1000, 2**44 - 1)
 # libvirt's own limits; those of shares depend on the host's cgroups (preflight).
 _LIMITS = {
     "shares": (1, 2**18),
-    "period": _PERIOD,
-    "quota": _QUOTA,
-    "emulator_period": _PERIOD,
-    "emulator_quota": _QUOTA,
+    **{
+        f"{whose}{name}": limits
+        for whose in ("", "emulator_", "iothread_", "global_")
+        for name, limits in (("period", (1000, 10**6)), ("quota", (1000, 2**44 - 1)))
+    },
 }
 _KERNELS_PERIOD = 100000
 _UNLIMITED = -1
@@ -49,7 +48,7 @@ class Cputune:
                     "cpuset": {"type": "str", "required": True},
                 },
             },
-            "vcpupin_each": {"type": "list", "elements": "int"},
+            "vcpupin_each": {"type": "list", "elements": "str"},
             "emulatorpin": {"type": "str"},
             "iothreadpin": {
                 "type": "list",
@@ -137,17 +136,19 @@ def iothread_ids(document: Document) -> list[int]:
 
 
 def _vcpu_pins(options: dict[str, t.Any], document: Document, option: str) -> Iterator[tuple[str, Wished]]:
-    each = options.get("vcpupin_each")
-    if each is not None:
+    if options.get("vcpupin_each") is not None:
+        where = f"{option}.vcpupin_each"
+        # A range stands for its CPUs one by one.
+        each = [cpu for part in options["vcpupin_each"] for cpu in sorted(CpuSet.parse(part, where).cpus)]
         count = vcpu_count(document)
         if len(each) != count:
             raise BadRequestError(
-                f"{option}.vcpupin_each names {len(each)} CPUs, and {document.name()} has {count} vCPUs",
+                f"{where} names {len(each)} CPUs, and {document.name()} has {count} vCPUs",
                 "Name one CPU for each vCPU, or use vcpupin",
             )
-        refuse_twice(each, f"{option}.vcpupin_each", "CPU")
+        refuse_twice(each, where, "CPU")
         for vcpu, cpu in enumerate(each):
-            yield f"cputune.vcpupin.{vcpu}", Wished(CpuSet.parse(str(cpu), f"{option}.vcpupin_each"))
+            yield f"cputune.vcpupin.{vcpu}", Wished(CpuSet.of([cpu]))
     named: list[int | str] = []
     for at, entry in enumerate(options.get("vcpupin") or []):
         where = f"{option}.vcpupin[{at}]"

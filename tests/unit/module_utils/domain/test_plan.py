@@ -191,6 +191,7 @@ REFUSED = [
     ("numa: {cells: [{cpus: 0-1, memory: 2G}]}", {}, "cells have 2 GiB of memory, and the domain has 1 GiB"),
     ("cpu: {topology: {cores: 2, threads: 2}}", {}, "is 4 vCPUs, and the domain has 2"),
     ("cpu: {mode: host-model, cache: passthrough}", {}, "only with mode host-passthrough or maximum"),
+    ("cpu: {features: [{name: pcdi, policy: optional}]}", {"unknown_features": {"pcdi"}}, "knows no CPU feature pcdi"),
     ("cpu: {mode: custom, model: Z80}", {"cpu_models": frozenset(["qemu64"])}, "knows no CPU model Z80"),
 ]
 

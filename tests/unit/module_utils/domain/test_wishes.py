@@ -23,8 +23,8 @@ from .sample import UUID, found, wishes, xml
 DOMAINS = {"db-1": UUID, "web[1]": "6695eb01-f6a4-8304-79aa-97f2502e193f"}
 
 
-def wished(text: str) -> dict[str, object]:
-    knobs = wished_knobs(wishes(text), "db-1", UUID, Document.parse(xml()))
+def wished(text: str, definition: str = "") -> dict[str, object]:
+    knobs = wished_knobs(wishes(text), "db-1", UUID, Document.parse(definition or xml()))
     return {knob: shown(wish.value) for knob, wish in knobs.items()}
 
 
@@ -79,6 +79,12 @@ def test_later_wishes_win_knob_by_knob() -> None:
     }
 
 
+@pytest.mark.parametrize("each", ["[4, 5]", "['4', 5]", "4-5", "'4,5'", "[4-5]"])
+def test_a_list_of_cpus_one_to_one(each: str) -> None:
+    pins = wished(f"[{{domains: [db-1], cputune: {{vcpupin_each: {each}}}}}]")
+    assert pins == {"cputune.vcpupin.0": "4", "cputune.vcpupin.1": "5"}
+
+
 def test_disks_by_what_they_are_matched() -> None:
     entries = {
         "{target: sda}": ["sda"],
@@ -86,15 +92,19 @@ def test_disks_by_what_they_are_matched() -> None:
         "{all: true}": ["vda", "vdb"],
         "{source: /dev/vg0/db-1}": ["vdb"],
         "{bus: scsi}": [],
+        "{alias: ua-data}": ["vdb"],
         "{bus: virtio, source: /var/lib/libvirt/images/db-1.qcow2}": ["vda"],
     }
+    target = '<target dev="vdb" bus="virtio"/>'
+    named = xml().replace(target, f'{target}<alias name="ua-data"/>')
     for match, disks in entries.items():
-        knobs = wished(f"[{{domains: [db-1], disks: [{{match: {match}, cache: none}}]}}]")
+        knobs = wished(f"[{{domains: [db-1], disks: [{{match: {match}, cache: none}}]}}]", named)
         assert list(knobs) == [f"disks.{disk}.cache" for disk in disks]
 
 
 def test_interfaces_by_what_they_are_matched() -> None:
-    document = Document.parse(xml("interfaces"))
+    text = xml("interfaces").replace('<target dev="db-1-lan"/>', '<target dev="db-1-lan"/><alias name="ua-lan"/>')
+    document = Document.parse(text)
     lan, user = "52:54:00:6b:3c:58", "52:54:00:00:00:02"
     entries = {
         "{mac: '52:54:00:6B:3C:58'}": [lan],
@@ -103,6 +113,7 @@ def test_interfaces_by_what_they_are_matched() -> None:
         "{model: e1000e}": [user],
         "{all: true}": [lan, user],
         "{model: virtio, target: vnet7}": [],
+        "{alias: ua-lan}": [lan],
     }
     for match, macs in entries.items():
         asked = wishes(f"[{{domains: [db-1], interfaces: [{{match: {match}, driver: qemu}}]}}]")
@@ -115,12 +126,11 @@ def test_interfaces_by_what_they_are_matched() -> None:
 def test_a_match_that_fits_nothing_anywhere_is_refused(asked: str) -> None:
     checked = wishes(f"[{{domains: ['*'], {asked}}}]")
     with pytest.raises(BadRequestError, match=r"wishes\[0\].*match is .* and none of the .* of db-1 is like that"):
-        refuse_unmatched(checked, [found(xml())], allow_empty=False)
-    refuse_unmatched(checked, [found(xml())], allow_empty=True)
+        refuse_unmatched(checked, [found(xml())])
     # What is for no domain at all has been told before.
-    refuse_unmatched(checked, [], allow_empty=False)
+    refuse_unmatched(checked, [])
     scsi = found(xml("interfaces").replace('dev="vdb" bus="virtio"', 'dev="vdb" bus="scsi"'))
-    refuse_unmatched(checked, [found(xml()), scsi], allow_empty=False)
+    refuse_unmatched(checked, [found(xml()), scsi])
 
 
 def test_hard_limit_auto_is_explained() -> None:
@@ -138,6 +148,8 @@ SENSELESS = [
     ("cputune: {vcpupin: [{vcpu: '-1', cpuset: '0'}]}", r"vcpupin\[0\]\.vcpu is '-1'"),
     ("cputune: {vcpupin: [{vcpu: '0', cpuset: '0'}, {vcpu: 0-1, cpuset: '1'}]}", "names vCPU 0 twice"),
     ("cputune: {vcpupin: [], vcpupin_each: [0, 1]}", "mutually exclusive"),
+    ("cputune: {vcpupin_each: 2-5}", r"wishes\[0\]\.cputune\.vcpupin_each names 4 CPUs, and db-1 has 2 vCPUs"),
+    ("cputune: {vcpupin_each: ['1-0']}", "1-0 runs backwards"),
     ("cputune: {vcpupin_each: [0]}", "names 1 CPUs, and db-1 has 2 vCPUs"),
     ("cputune: {vcpupin_each: [0, 0]}", "names CPU 0 twice"),
     ("cputune: {vcpupin_each: [0, -1]}", "is no set of CPUs"),

@@ -17,7 +17,6 @@ import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.bindings import libvirt
-from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.connection import is_local
 from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.domains import (
     ChangedMeanwhileError,
     list_domains,
@@ -116,7 +115,16 @@ def test_a_match_that_fits_nothing(connection: t.Any, host: LocalHost) -> None:
 def test_every_aspect_survives_libvirt(connection: t.Any, host: LocalHost) -> None:
     asked = """
     iothreads: 2
-    cputune: {shares: "512", period: "50000", quota: "20000", emulator_period: "50000", emulator_quota: "10000"}
+    cputune:
+      shares: "512"
+      period: "50000"
+      quota: "20000"
+      emulator_period: "50000"
+      emulator_quota: "10000"
+      iothread_period: "50000"
+      iothread_quota: "10000"
+      global_period: "50000"
+      global_quota: "90000"
     numa:
       memory: {mode: preferred, nodeset: "0"}
       cells: [{cpus: "0", memory: 32M}, {cpus: "1", memory: 32M}]
@@ -130,7 +138,16 @@ def test_every_aspect_survives_libvirt(connection: t.Any, host: LocalHost) -> No
     assert drift == []
     back = """
     iothreads: 1
-    cputune: {shares: default, period: default, quota: default, emulator_period: default, emulator_quota: default}
+    cputune:
+      shares: default
+      period: default
+      quota: default
+      emulator_period: default
+      emulator_quota: default
+      iothread_period: default
+      iothread_quota: default
+      global_period: default
+      global_quota: default
     numa: {memory: {nodeset: default}, cells: []}
     cpu: {topology: {}, features: [{name: pcid, policy: default}]}
     clock: {timers: [{name: hpet, present: default}, {name: rtc, tickpolicy: default}]}
@@ -249,28 +266,43 @@ def test_the_audit_of_another_host(connection: t.Any, host: LocalHost) -> None:
     assert audit(host, domains=["db-2"], only_drift=True)["db-2"]["knobs"] == []
 
 
-@pytest.mark.parametrize(
-    ("uri", "told"),
-    [
-        ("qemu+nonsense:///system", "is no URI that libvirt knows here"),
-        ("qemu+unix:///system?socket=/nowhere/libvirt-sock", "libvirt's daemon does not run at"),
-    ],
-)
-def test_a_connection_that_cannot_be_made(host: LocalHost, uri: str, told: str) -> None:
-    with pytest.raises(GoldsmithError, match=told) as raised:
-        tune(host, ["db-1"], uri=uri)
-    assert raised.value.way_out
+def test_what_was_looked_for_on_another_host_is_told(connection: t.Any, host: LocalHost) -> None:
+    tune(host, ["db-1"], "balloon: {model: none}", check=True)
+    assert any("looked for in libvirt's capabilities alone" in warning for warning in host.warnings)
+    with pytest.raises(GoldsmithError, match="has no pages of 16 GiB"):
+        tune(host, ["db-1"], "memory_backing: {hugepages: {size: 16G}}")
 
 
-@pytest.mark.parametrize(
-    ("uri", "local"),
-    [
-        ("qemu:///system", True),
-        ("qemu+unix:///session?socket=/x", True),
-        ("qemu+ssh://root@kvm1/system", False),
-        ("qemu+tls://kvm1/system", False),
-        ("test:///default", False),
-    ],
-)
-def test_which_hosts_are_this_one(uri: str, local: bool) -> None:
-    assert is_local(uri) == local
+def test_the_audit_tells_of_matches_that_fit_nothing(connection: t.Any, host: LocalHost) -> None:
+    wish = {"domains": ["db-*"], "disks": [{"match": {"bus": bus}, "cache": "none"} for bus in ("virtio", "scsi")]}
+    audit(host, wishes=[wish])
+    (told,) = (warning for warning in host.warnings if "is like that" in warning)
+    assert "wishes[0].disks[1].match is {'bus': 'scsi'}, and none of the disks of db-1, db-2" in told
+
+
+def test_cpu_features_that_libvirt_does_not_know(connection: t.Any, host: LocalHost) -> None:
+    """It defines a domain that has them, and refuses to start it."""
+    mode = "cpu: {{mode: custom, model: qemu64, features: [{{name: {}, policy: {}}}]}}"
+    tune(host, ["db-1"], mode.format("pcid", "require"))
+    before = definition(connection, "db-1")
+    with pytest.raises(GoldsmithError, match="libvirt knows no CPU feature pcdi") as raised:
+        tune(host, ["db-1"], mode.format("pcdi", "disable"))
+    assert definition(connection, "db-1") == before
+    refused = raised.value.details["domains"]["db-1"]["knobs"][1]
+    assert (refused["status"], refused["persistent"]) == ("refused", {"before": "default", "after": "default"})
+    connection.defineXML(before.replace("pcid", "pcdi"))
+    (told,) = audit(host, domains=["db-1"])["db-1"]["drift"]
+    assert told.startswith("cpu.features.pcdi: cannot_start: libvirt knows no CPU feature pcdi")
+    # That is put right by a wish as well.
+    assert tune(host, ["db-1"], mode.format("pcdi", "default"))["changed"]
+    assert audit(host, domains=["db-1"])["db-1"]["drift"] == []
+
+
+def test_a_balloon_of_which_the_definition_says_nothing(connection: t.Any, host: LocalHost) -> None:
+    """libvirt's QEMU driver would have added one."""
+    connection.defineXML(definition(connection, "db-1").replace("<memballoon model='virtio'/>", ""))
+    assert "memballoon" not in definition(connection, "db-1")
+    asked = "balloon: {autodeflate: 'on', stats_period: '5'}"
+    assert tune(host, ["db-1"], asked)["changed"]
+    assert "<memballoon model='virtio' autodeflate='on'>" in definition(connection, "db-1")
+    assert not tune(host, ["db-1"], asked)["changed"]

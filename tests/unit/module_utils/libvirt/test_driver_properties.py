@@ -49,7 +49,12 @@ CPU = st.builds(
     some(
         topology=st.sampled_from([{"cores": 2}, {"sockets": 2}, {"cores": 3}]),
         cache=st.sampled_from(["default", "passthrough"]),
-        features=st.sampled_from([[{"name": "pcid", "policy": policy}] for policy in ("default", "require")]),
+        features=st.sampled_from(
+            [
+                [{"name": name, "policy": policy}]
+                for name, policy in (("pcid", "default"), ("pcid", "require"), ("unheard-of", "optional"))
+            ]
+        ),
     ),
 )
 NUMA = some(

@@ -318,6 +318,19 @@ def test_a_change_that_did_not_come_about_is_not_recorded(
     assert "model='none'" not in definition(connection, "db-1")
 
 
+def test_a_backup_that_cannot_be_made(connection: t.Any, host: LocalHost) -> None:
+    """Then nothing is changed, and of the domains before it nothing is recorded."""
+    before = [definition(connection, name) for name in ("db-1", "db-2")]
+    Path(host.tmpdir, "backups").mkdir()
+    in_the_way = Path(host.tmpdir, "backups", connection.lookupByName("db-2").UUIDString())
+    in_the_way.write_text("")
+    with pytest.raises(GoldsmithError, match=str(in_the_way)):
+        tune(host, "db-*")
+    assert [definition(connection, name) for name in ("db-1", "db-2")] == before
+    with pytest.raises(GoldsmithError, match=r"no change is recorded in .* of db-1"):
+        restore(host, "db-1")
+
+
 def test_a_record_that_is_damaged(connection: t.Any, host: LocalHost) -> None:
     record = Path(tune(host, "db-1")["domains"]["db-1"]["backup"]).with_suffix(".json")
     whole = record.read_text()

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, The goldsmith.kvm authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is kept of a definition before it is changed: whole and on the disk, or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.model import Pair
+from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.record import Record
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.domain_backup import keep_backup, read_records
+
+UUID = "0b3e0c6c-2f6b-4a5e-9a59-3d3b6f0f8f0e"
+RECORD = Record("2026-11-23T06:14:16Z", {"balloon.model": Pair("virtio", "none")})
+
+
+def keep(directory: Path, xml: str = "<domain/>", count: int = 10) -> Path:
+    return Path(keep_backup(str(directory), UUID, xml, RECORD, count))
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a loss of power leaves no half of it, and none that says less than the change that follows did."""
+    synced: set[int] = set()
+    directories = 0
+    named: list[bool] = []
+    sync, replace = os.fsync, os.replace
+
+    def note_sync(descriptor: int) -> None:
+        nonlocal directories
+        sync(descriptor)
+        synced.add(os.fstat(descriptor).st_ino)
+        directories += os.readlink(f"/proc/self/fd/{descriptor}") == str(tmp_path / UUID)
+
+    def note_name(source: str, target: str) -> None:
+        named.append(os.stat(source).st_ino in synced)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_name)
+    backup = keep(tmp_path, "<domain><name>ü</name></domain>")
+    assert (named, directories) == ([True, True], 2)
+    assert backup.read_text(encoding="utf-8") == "<domain><name>ü</name></domain>"
+    assert read_records(str(tmp_path), UUID) == {str(backup): RECORD}
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".json"])
+def test_half_of_it_is_never_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    replace = os.replace
+
+    def fill_the_disk(source: str, target: str) -> None:
+        if target.endswith(suffix):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fill_the_disk)
+    with pytest.raises(GoldsmithError, match="no space left on the file system"):
+        keep(tmp_path)
+    assert not list(tmp_path.glob(f"*/*{suffix}")) and not list(tmp_path.glob("*/.*"))
+    assert read_records(str(tmp_path), UUID) == {}
+
+
+def test_what_a_killed_run_has_left_goes(tmp_path: Path) -> None:
+    """It may hold passwords."""
+    left = keep(tmp_path).with_name(".20261123T061416.000000.xml.abc.tmp")
+    left.write_text("<domain>")
+    keep(tmp_path, count=1)
+    assert sorted(path.suffix for path in left.parent.iterdir()) == [".json", ".xml"]
+
+
+def test_who_may_not_write_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / UUID).write_text("a file, where the directory should be")
+    with pytest.raises(GoldsmithError, match=UUID):
+        keep(tmp_path)
