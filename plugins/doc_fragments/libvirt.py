@@ -280,8 +280,8 @@ options:
             suboptions:
               name:
                 description:
-                  - Name of the feature, such as V(pcid). One that libvirt does not know is refused, as it would not start
-                    the domain.
+                  - Name of the feature, such as V(pcid). One that libvirt does not know is refused, as the domain would
+                    not start.
                 type: str
                 required: true
               policy:

@@ -176,20 +176,22 @@ def test_cpu_time_changes_at_once(kvm: Hypervisor, host: LocalHost) -> None:
     names = ("set_shares", "set_quota")
     able = live.ability(domain, names)
     status = "pending_restart" if able.obstacles else "applied_live"
-    asked = "cputune: {shares: '512', quota: '20000', period: '50000', emulator_quota: '30000'}"
+    asked = "cputune: {shares: '512', quota: '20000', period: '50000', emulator_quota: '30000', "
+    asked += "iothread_quota: '10000', global_quota: '200000'}"
     assert set(statuses(tune(host, kvm, asked)).values()) == {status}
     assert not tune(host, kvm, asked)["changed"]
-    back = "cputune: {shares: default, quota: default, period: default, emulator_quota: default}"
+    back = "cputune: {shares: default, quota: default, period: default, emulator_quota: default, "
+    back += "iothread_quota: default, global_quota: default}"
     if able.obstacles:
         pytest.skip(f"seen in the definition alone: {able.obstacles}")
     said = domain.schedulerParametersFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE)
-    told = ("cpu_shares", "vcpu_quota", "vcpu_period", "emulator_quota")
-    assert [said[name] for name in told] == [512, 20000, 50000, 30000]
+    told = ("cpu_shares", "vcpu_quota", "vcpu_period", "emulator_quota", "iothread_quota", "global_quota")
+    assert [said[name] for name in told] == [512, 20000, 50000, 30000, 10000, 200000]
     returned = statuses(tune(host, kvm, back))
     assert returned.pop("cputune.shares") == "pending_restart"
     assert set(returned.values()) == {"applied_live"}
     said = domain.schedulerParametersFlags(libvirt.VIR_DOMAIN_AFFECT_LIVE)
-    assert [said[name] for name in told] == [512, -1, 100000, -1]
+    assert [said[name] for name in told] == [512, -1, 100000, -1, -1, -1]
     assert not tune(host, kvm, back)["changed"] and "cputune" not in domain.XMLDesc(INACTIVE)
     domain.destroy()
     domain.create()
@@ -268,6 +270,35 @@ def test_models_that_libvirt_does_not_know(kvm: Hypervisor, host: LocalHost) -> 
         tune(host, kvm, "cpu: {mode: custom, model: Z80}")
     with pytest.raises(GoldsmithError, match="is emulated"):
         tune(host, kvm, "cpu: {mode: host-passthrough}")
+
+
+@pytest.mark.parametrize("mode", ["mode: maximum", "mode: host-model", "mode: custom, model: qemu64"])
+def test_features_that_libvirt_does_not_know(kvm: Hypervisor, host: LocalHost, mode: str) -> None:
+    """It takes them into the definition, and does not start the domain, whatever is said of them."""
+    domain = kvm.define("db-1")
+    for policy in ("require", "disable", "optional"):
+        with pytest.raises(GoldsmithError, match="libvirt knows no CPU feature unheard-of"):
+            tune(host, kvm, f"cpu: {{{mode}, features: [{{name: unheard-of, policy: {policy}}}]}}")
+    tune(host, kvm, f"cpu: {{{mode}, features: [{{name: x2apic, policy: disable}}]}}")
+    text = domain.XMLDesc(INACTIVE)
+    domain.create()
+    domain.destroy()
+    domain = kvm.connection.defineXML(text.replace("x2apic", "unheard-of"))
+    with pytest.raises(libvirt.libvirtError, match="unknown CPU feature"):
+        domain.create()
+    (told,) = audited(host, kvm.uri)["db-1"]["drift"]
+    assert "cpu.features.unheard-of: cannot_start" in told
+
+
+def test_cpus_one_to_one_as_a_plan_has_them(kvm: Hypervisor, host: LocalHost) -> None:
+    domain = kvm.define("db-1")
+    domain.create()
+    plan = {"db-1": {"vcpupin_each": [CPUS[-1], CPUS[0]], "emulatorpin": FIRST}}
+    wishes = [{"domains": [name], "cputune": cputune} for name, cputune in plan.items()]
+    assert set(statuses(tune(host, kvm, "{}", wishes=wishes)).values()) == {"applied_live"}
+    found = affinities(domain)
+    assert (found["CPU 0/TCG"], found["CPU 1/TCG"], found["main"]) == (LAST, FIRST, FIRST)
+    assert not tune(host, kvm, f"cputune: {{vcpupin_each: ['{LAST}', '{FIRST}']}}")["changed"]
 
 
 def test_hundred_domains_take_one_call(kvm: Hypervisor, host: LocalHost) -> None:

@@ -199,7 +199,29 @@ def run_module_with(python: str, **options: t.Any) -> dict[str, t.Any]:
     return run_tasks([{MODULE: options}], ignore_errors=True, variables=variables)[0]
 
 
-def test_options_that_make_no_sense(kvm: Hypervisor) -> None:
-    kvm.define("db-1")
-    result = run_module(MODULE, uri=kvm.uri, wishes=[{"domains": ["db-1"], "cputune": {"emulatorpin": "3-1"}}])
-    assert "wishes[0].cputune.emulatorpin is '3-1', and 3-1 runs backwards" in result["msg"]
+SENSELESS: list[tuple[dict[str, t.Any], str]] = [
+    ({"cputune": {"emulatorpin": "3-1"}}, "wishes[0].cputune.emulatorpin is '3-1', and 3-1 runs backwards"),
+    ({"cputune": {"emulatorpin": "0-999"}}, "or it is offline: online are"),
+    ({"memory_backing": {"hard_limit": "-1G"}}, "which is not a size"),
+    ({"memory_backing": {"hugepages": {"size": "99999E"}}}, "which no host has"),
+    ({"disks": [{"match": {"target": "vda"}, "cache": "writefast"}]}, "must be one of: default, none, writeback"),
+    ({"disks": [{"match": {"target": "vda"}, "cache": cache} for cache in ("none", "unsafe")]}, "one entry for each"),
+    ({"cputune": {"vcpupin": [{"vcpu": "0", "cpuset": FIRST}] * 2}}, "names vCPU 0 twice"),
+    ({"domains": ["<db-1>"]}, "there is no domain '<db-1>'"),
+    ({"profile": "fast"}, "must be one of: database"),
+]
+
+
+def test_options_that_make_no_sense(kvm: Hypervisor, tmp_path: Path) -> None:
+    domain = kvm.define("db-1")
+    before = domain.XMLDesc(INACTIVE)
+    options = {"uri": kvm.uri, "backup_dir": str(tmp_path / "backups")}
+    tasks = [
+        {MODULE: {**options, "wishes": [{"domains": ["db-1"], "balloon": {"model": "none"}, **asked}]}}
+        for asked, dummy in SENSELESS
+    ]
+    for result, (asked, told) in zip(run_tasks(tasks, ignore_errors=True), SENSELESS):
+        assert result["failed"], asked
+        assert told in result["msg"]
+    assert domain.XMLDesc(INACTIVE) == before
+    assert {path.name for path in tmp_path.glob("backups/*")} <= {"lock"}
