@@ -153,8 +153,9 @@ domains:
           description:
             - What disagrees. V(not_as_wished), V(pending_restart), V(live_differs) where a knob that can change at once
               was changed in one place alone, V(changed_by_hand) where the definition is no longer as
-              M(goldsmith.kvm.domain_tune) has left it, V(affinity_reset), V(cgroup_limits), V(kernel_differs),
-              V(cannot_start) for what would keep the domain from starting, and V(hurts) for what works at a price.
+              M(goldsmith.kvm.domain_tune) has left it, V(affinity_reset), V(cgroup_limits), V(cgroup_reset),
+              V(kernel_differs), V(cannot_start) for what would keep the domain from starting, and V(hurts) for what
+              works at a price.
           type: list
           elements: dict
           contains:
@@ -204,9 +205,32 @@ domains:
             priority:
               description: Priority of a realtime policy, else 0.
               type: int
-            cgroup_cpus:
-              description: The CPUs that its cgroup allows. V(null) where it has no such controller.
-              type: str
+            cgroup:
+              description: What its cgroup allows. Each is V(null) where the host has no such controller.
+              type: dict
+              contains:
+                cpus:
+                  description: The CPUs.
+                  type: str
+                nodes:
+                  description: The NUMA nodes that memory may come from.
+                  type: str
+                quota:
+                  description: Microseconds of CPU time in each period. V(-1) without a limit.
+                  type: int
+                period:
+                  description: Microseconds.
+                  type: int
+        cgroup:
+          description: What the cgroup of the whole domain has. Each is V(null) where libvirt has none for it.
+          type: dict
+          contains:
+            shares:
+              description: Its weight among others, on a scale that depends on the version of cgroups.
+              type: int
+            memory:
+              description: Bytes of memory that it may use. V(-1) without a limit.
+              type: int
         locked:
           description: Bytes of memory that cannot be swapped out.
           type: int

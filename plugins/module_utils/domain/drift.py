@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from ..common.cpuset import CpuSet
 from ..host.model import HostFacts
 from . import registry
-from .kernel import KernelView, agrees
+from .kernel import CGROUPS, KernelView, agrees
 from .model import Found, Value, Wished, shown
-from .places import Place
+from .places import Pin, Place
 from .preflight import preflight
 
 UNAVAILABLE = "unavailable"
@@ -135,28 +135,31 @@ class _Sides:
 
     def _of_kernel(self, place: Place) -> Iterator[Drift]:
         kernel = self.kernel.values.get(self.knob)
-        if kernel is None or self.live is None:
-            return
-        live = self._effective(place, self.live)
-        if isinstance(kernel, CpuSet):
-            allowed = self.kernel.allowed.get(self.knob)
-            if kernel != live:
-                yield Drift(
-                    "affinity_reset",
-                    f"libvirt has {shown(live)}, and the kernel lets the thread run on {kernel}: something else has "
-                    "moved it, such as systemd's daemon-reload, tuned, numad, irqbalance or taskset",
-                )
-            elif allowed is not None and not kernel.cpus <= allowed.cpus:
-                text = f"the thread's cgroup allows the CPUs {allowed} only"
-                yield Drift("cgroup_limits", text)
-        elif not agrees(self.knob, live, kernel):
-            yield Drift("kernel_differs", f"the definition says {shown(live)}, and QEMU runs with {shown(kernel)}")
-        file = self.kernel.undirect.get(self.knob)
-        if file is not None:
-            yield Drift("kernel_differs", f"{file} is not open with O_DIRECT, although QEMU was told to")
+        if kernel is not None and self.live is not None:
+            live, kernel = (place.effective(value, self.host.online) for value in (self.live, kernel))
+            if isinstance(place, Pin):
+                yield from self._of_thread(live, kernel)
+            elif not agrees(self.knob, live, kernel):
+                text = f"the definition says {shown(live)}, and QEMU runs with {shown(kernel)}"
+                if self.knob in CGROUPS:
+                    reset = "something else has changed its cgroup, such as systemd's daemon-reload"
+                    yield Drift("cgroup_reset", f"{text}: {reset}")
+                else:
+                    yield Drift("kernel_differs", text)
+        remark = self.kernel.remarks.get(self.knob)
+        if remark is not None:
+            yield Drift(*remark)
 
-    def _effective(self, place: Place, value: Value) -> Value:
-        return place.effective(value, self.host.online)
+    def _of_thread(self, live: Value, kernel: Value) -> Iterator[Drift]:
+        allowed = self.kernel.allowed.get(self.knob)
+        if kernel != live:
+            yield Drift(
+                "affinity_reset",
+                f"libvirt has {shown(live)}, and the kernel lets the thread run on {kernel}: something else has "
+                "moved it, such as systemd's daemon-reload, tuned, numad, irqbalance or taskset",
+            )
+        elif allowed is not None and isinstance(kernel, CpuSet) and not kernel.cpus <= allowed.cpus:
+            yield Drift("cgroup_limits", f"the thread's cgroup allows the CPUs {allowed} only")
 
 
 def _by_hand(persistent: Value | None, left: tuple[Value, str] | None) -> Iterator[Drift]:

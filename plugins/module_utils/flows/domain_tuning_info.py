@@ -16,6 +16,7 @@ from ..domain.model import Wished
 from ..domain.record import Record, expected
 from ..domain.registry import places
 from ..domain.wishes import unmatched, wished_knobs
+from ..host.cgroups import ThreadGroup
 from ..host.model import HostFacts
 from ..host.processes import Process, find_processes
 from ..libvirt.connection import connected, is_local
@@ -119,14 +120,24 @@ def _process_result(process: Process) -> dict[str, t.Any]:
                 "affinity": str(thread.affinity),
                 "policy": thread.scheduling.policy,
                 "priority": thread.scheduling.priority,
-                "cgroup_cpus": None if thread.cgroup_cpus is None else str(thread.cgroup_cpus),
+                "cgroup": _group_result(thread.group),
             }
             for thread in process.threads
         ],
+        "cgroup": {"shares": process.group.shares, "memory": process.group.memory},
         "locked": process.locked,
         "memory_by_node": None if memory is None else {str(key): memory.by_node[key] for key in sorted(memory.by_node)},
         "memory_by_page_size": None
         if memory is None
         else {str(key): memory.by_page_size[key] for key in sorted(memory.by_page_size)},
         "files": None if process.files is None else {path: list(flags) for path, flags in process.files.items()},
+    }
+
+
+def _group_result(group: ThreadGroup) -> dict[str, t.Any]:
+    return {
+        "cpus": None if group.cpus is None else str(group.cpus),
+        "nodes": None if group.nodes is None else str(group.nodes),
+        "quota": group.quota,
+        "period": group.period,
     }

@@ -9,14 +9,12 @@ import contextlib
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..common.cpuset import CpuSet
 from . import procfs
+from .cgroups import DomainGroup, ThreadGroup, domain_group, thread_group
 from .procfs import MemoryPlaces, Scheduling
-
-_CGROUPS = "sys/fs/cgroup"
-_CPUSETS = ("cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus")
 
 
 @dataclass(frozen=True)
@@ -26,8 +24,7 @@ class Thread:
     """``CPU 0/KVM``, ``IO iothread1``, and so on."""
     affinity: CpuSet
     scheduling: Scheduling
-    cgroup_cpus: CpuSet | None
-    """Which CPUs its cgroup allows; None where there is no such controller."""
+    group: ThreadGroup = field(default_factory=ThreadGroup)
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,7 @@ class Process:
     """None where this user may not know."""
     files: Mapping[str, tuple[str, ...]] | None
     """By path of what it has open, the flags that tell of caching; None where this user may not know."""
+    group: DomainGroup = field(default_factory=DomainGroup)
 
 
 def find_processes(uuids: Iterable[str], root: str = "/") -> dict[str, Process]:
@@ -78,6 +76,7 @@ def _process(directory: str, arguments: tuple[str, ...], root: str) -> Process:
         procfs.amount(status, "VmLck"),
         None if numa_maps is None else procfs.memory_places(numa_maps),
         _files(directory),
+        domain_group(_readable(directory, "cgroup") or "", root),
     )
 
 
@@ -89,18 +88,8 @@ def _threads(directory: str, root: str) -> Iterator[Thread]:
                 _read(task, "comm").strip(),
                 procfs.affinity(procfs.fields_of_status(_read(task, "status"))),
                 procfs.scheduling(_read(task, "stat")),
-                _cgroup_cpus(task, root),
+                thread_group(_readable(task, "cgroup") or "", root),
             )
-
-
-def _cgroup_cpus(task: str, root: str) -> CpuSet | None:
-    group = _readable(task, "cgroup")
-    path = None if group is None else procfs.cpuset_path(group)
-    for name in _CPUSETS if path is not None else ():
-        text = _readable(os.path.join(root, _CGROUPS, path or ""), name)
-        if text is not None and text.strip():
-            return CpuSet.parse_kernel(text)
-    return None
 
 
 def _files(directory: str) -> dict[str, tuple[str, ...]] | None:

@@ -14,6 +14,8 @@ from ..common.cpuset import CpuSet
 
 _POLICIES = {0: "other", 1: "fifo", 2: "rr", 3: "batch", 5: "idle", 6: "deadline"}
 _KIB = 1024
+# Such as ``bind:0-1``, ``bind=static:0``, ``prefer (many):0``, ``weighted interleave:0-1``.
+_POLICY = re.compile(r"[0-9a-f]+ (?:weighted )?(bind|prefer|interleave)(?: \(many\))?(?:=[a-z|]+)?:([0-9,-]+)")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,17 @@ class Scheduling:
 
 
 @dataclass(frozen=True)
+class Bound:
+    """Memory for which the kernel was given nodes (mbind)."""
+
+    policy: str
+    """``bind``, ``prefer`` or ``interleave``."""
+    nodes: CpuSet
+    by_node: Mapping[int, int]
+    """Bytes by the NUMA node that they are on."""
+
+
+@dataclass(frozen=True)
 class MemoryPlaces:
     """Where the memory of a process lies."""
 
@@ -32,6 +45,8 @@ class MemoryPlaces:
     """Bytes by NUMA node."""
     by_page_size: Mapping[int, int]
     """Bytes by size of the page."""
+    bound: tuple[Bound, ...] = ()
+    """Of the parts that have a policy of their own, as a guest's memory has that is to come from some nodes."""
 
 
 def fields_of_status(text: str) -> dict[str, str]:
@@ -63,14 +78,18 @@ def memory_places(numa_maps: str) -> MemoryPlaces:
     """Of ``/proc/PID/numa_maps``."""
     by_node: dict[int, int] = {}
     by_size: dict[int, int] = {}
+    bound: dict[tuple[str, CpuSet], dict[int, int]] = {}
     for line in numa_maps.splitlines():
         match = re.search(r"\bkernelpagesize_kB=(\d+)", line)
         size = int(match[1]) * _KIB if match else 4096
+        policy = _POLICY.match(line)
+        at_nodes = None if policy is None else bound.setdefault((policy[1], CpuSet.parse_kernel(policy[2])), {})
         for node, pages in re.findall(r"\bN(\d+)=(\d+)", line):
             used = int(pages) * size
-            by_node[int(node)] = by_node.get(int(node), 0) + used
-            by_size[size] = by_size.get(size, 0) + used
-    return MemoryPlaces(by_node, by_size)
+            for sums, key in ((by_node, int(node)), (by_size, size), (at_nodes, int(node))):
+                if sums is not None:
+                    sums[key] = sums.get(key, 0) + used
+    return MemoryPlaces(by_node, by_size, tuple(Bound(*key, sums) for key, sums in bound.items()))
 
 
 def open_flags(fdinfo: str) -> list[str]:
@@ -86,12 +105,16 @@ def arguments(cmdline: bytes) -> tuple[str, ...]:
     return tuple(part.decode("utf-8", "surrogateescape") for part in cmdline.rstrip(b"\0").split(b"\0"))
 
 
-def cpuset_path(cgroup: str) -> str | None:
-    """Of ``/proc/PID/task/TID/cgroup``: the thread's group, from the mount point of cgroup v2, or of v1's cpuset."""
+def cgroup_paths(cgroup: str, controller: str) -> list[str]:
+    """Of ``/proc/PID/task/TID/cgroup``: where the thread's group of a controller may be, from /sys/fs/cgroup on.
+
+    Version 1 mounts several controllers at one place, with or without a link of each name. Version 2 is one tree.
+    """
+    unified = []
     for line in cgroup.splitlines():
         number, controllers, path = line.split(":", 2)
-        if "cpuset" in controllers.split(","):
-            return f"cpuset{path}"
+        if controller in controllers.split(","):
+            return [f"{controller}{path}", f"{controllers}{path}"]
         if number == "0" and not controllers:
-            return path.lstrip("/")
-    return None
+            unified = [path.lstrip("/")]
+    return unified

@@ -14,7 +14,8 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.document impo
 from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.drift import Row, audit
 from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.kernel import kernel_view, nothing_known
 from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.model import Value, Wished
-from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.qemu_arguments import disks_of, has_device
+from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.qemu_arguments import device, disks_of
+from ansible_collections.goldsmith.kvm.plugins.module_utils.host.cgroups import ThreadGroup
 from ansible_collections.goldsmith.kvm.plugins.module_utils.host.processes import Process, Thread
 from ansible_collections.goldsmith.kvm.plugins.module_utils.host.procfs import MemoryPlaces, Scheduling
 
@@ -26,19 +27,19 @@ DEVICE = '"driver":"virtio-blk-pci","bus":"pci.2","drive":"libvirt-1-format","id
 CACHE = '"cache":{{"direct":{},"no-flush":{}}}'
 
 
-def blockdevs(cache: str = "", device: str = "", storage: str = "") -> list[str]:
+def blockdevs(cache: str = "", disk: str = "", storage: str = "") -> list[str]:
     """As libvirt 9.0 starts QEMU 7.2."""
     cache = f",{cache}" if cache else ""
     return [
         *("-blockdev", f"{{{FILE}{cache}{storage}}}"),
         *("-blockdev", f"{{{FORMAT}{cache}}}"),
-        *("-device", f"{{{DEVICE}{device}}}"),
+        *("-device", f"{{{DEVICE}{disk}}}"),
         *("-device", '{"driver":"virtio-balloon-pci","id":"balloon0","bus":"pci.3","addr":"0x0"}'),
     ]
 
 
 @pytest.mark.parametrize(
-    ("cache", "device", "mode"),
+    ("cache", "written", "mode"),
     [
         ("", "", "writeback"),
         (CACHE.format("true", "false"), ',"write-cache":"on"', "none"),
@@ -48,8 +49,8 @@ def blockdevs(cache: str = "", device: str = "", storage: str = "") -> list[str]
         (CACHE.format("false", "false"), ',"write-cache":"on"', "writeback"),
     ],
 )
-def test_cache_modes_on_the_command_line(cache: str, device: str, mode: str) -> None:
-    disk = disks_of(blockdevs(cache, device))["virtio-disk0"]
+def test_cache_modes_on_the_command_line(cache: str, written: str, mode: str) -> None:
+    disk = disks_of(blockdevs(cache, written))["virtio-disk0"]
     assert (disk.cache, disk.path, disk.io, disk.iothread, disk.queues) == (
         mode,
         "/images/a.raw",
@@ -60,7 +61,7 @@ def test_cache_modes_on_the_command_line(cache: str, device: str, mode: str) -> 
 
 
 def test_what_else_a_disk_has() -> None:
-    arguments = blockdevs(storage=',"aio":"native"', device=',"iothread":"iothread3","num-queues":4')
+    arguments = blockdevs(storage=',"aio":"native"', disk=',"iothread":"iothread3","num-queues":4')
     disk = disks_of(arguments)["virtio-disk0"]
     assert (disk.io, disk.iothread, disk.queues) == ("native", 3, 4)
 
@@ -73,13 +74,13 @@ def test_the_older_way_to_write_devices() -> None:
     ]
     disk = disks_of(arguments)["virtio-disk0"]
     assert (disk.cache, disk.queues) == ("writethrough", 2)
-    assert has_device(arguments, "virtio-balloon")
+    assert device(arguments, "virtio-balloon") is not None
 
 
 @pytest.mark.parametrize("arguments", [[], ["-device"], ["-device", "{"], ["-blockdev", "[]", "-device", "x,drive=y"]])
 def test_arguments_of_somebody_else(arguments: list[str]) -> None:
     assert disks_of(arguments) == {}
-    assert not has_device(arguments, "virtio-balloon")
+    assert device(arguments, "virtio-balloon") is None
 
 
 def live(cache: str = "") -> str:
@@ -90,12 +91,15 @@ def live(cache: str = "") -> str:
     return text.replace('type="qcow2"', f'type="qcow2"{cache}')
 
 
+IOTHREADS = [Thread(20 + n, f"IO iothread{n}", CpuSet.of(range(8)), Scheduling("other", 0)) for n in (1, 2)]
+
+
 def process(arguments: list[str] | None = None, **changes: t.Any) -> Process:
     """The process of a domain of two vCPUs on all CPUs."""
     everywhere, other = CpuSet.of(range(8)), Scheduling("other", 0)
-    names = ("qemu-system-x86", "worker", "CPU 0/KVM", "CPU 1/KVM", "IO iothread2", "IO mon_iothread")
+    names = ("qemu-system-x86", "worker", "CPU 0/KVM", "CPU 1/KVM", "IO iothread1", "IO iothread2", "IO mon_iothread")
     cpus: dict[str, CpuSet] = changes.pop("cpus", {})
-    threads = tuple(Thread(tid, name, cpus.get(name, everywhere), other, None) for tid, name in enumerate(names, 10))
+    threads = tuple(Thread(tid, name, cpus.get(name, everywhere), other) for tid, name in enumerate(names, 10))
     known: dict[str, t.Any] = {
         "threads": threads,
         "locked": 0,
@@ -133,21 +137,21 @@ def test_threads_that_somebody_has_moved() -> None:
 
 def test_a_cgroup_that_allows_less() -> None:
     threads = [
-        Thread(12, "CPU 0/KVM", CpuSet.of(range(8)), Scheduling("other", 0), CpuSet.of([0, 1])),
-        Thread(13, "CPU 1/KVM", CpuSet.of(range(8)), Scheduling("other", 0), CpuSet.of(range(8))),
+        Thread(12, "CPU 0/KVM", CpuSet.of(range(8)), Scheduling("other", 0), ThreadGroup(CpuSet.of([0, 1]))),
+        Thread(13, "CPU 1/KVM", CpuSet.of(range(8)), Scheduling("other", 0), ThreadGroup(CpuSet.of(range(8)))),
     ]
-    assert drifts(rows(process(threads=tuple(threads)), live())) == {"cputune.vcpupin.0": ["cgroup_limits"]}
+    assert drifts(rows(process(threads=(*threads, *IOTHREADS)), live())) == {"cputune.vcpupin.0": ["cgroup_limits"]}
 
 
 def test_schedulers_of_threads() -> None:
     cpus = CpuSet.of(range(8))
     threads = [
-        Thread(12, "CPU 0/KVM", cpus, Scheduling("fifo", 2), None),
-        Thread(13, "CPU 1/KVM", cpus, Scheduling("other", 0), None),
-        Thread(10, "qemu-system-x86", cpus, Scheduling("batch", 0), None),
+        Thread(12, "CPU 0/KVM", cpus, Scheduling("fifo", 2)),
+        Thread(13, "CPU 1/KVM", cpus, Scheduling("other", 0)),
+        Thread(10, "qemu-system-x86", cpus, Scheduling("batch", 0)),
     ]
     scheduled = '<cputune><vcpusched vcpus="0-1" scheduler="fifo" priority="2"/></cputune><os>'
-    found_rows = rows(process(threads=tuple(threads)), live().replace("<os>", scheduled))
+    found_rows = rows(process(threads=(*threads, *IOTHREADS)), live().replace("<os>", scheduled))
     assert drifts(found_rows) == {
         "cputune.vcpusched.0": ["hurts"],
         "cputune.vcpusched.1": ["kernel_differs", "hurts"],
@@ -202,11 +206,13 @@ def test_a_definition_that_could_not_start_any_more() -> None:
 
 def test_what_cannot_be_seen_says_why() -> None:
     domain = found(live(), live())
-    view = nothing_known(["cputune.emulatorpin", "memory_backing.source"], "the domain does not run on this host")
+    knobs = ["cputune.emulatorpin", "clock.tsc.present", "balloon.stats_period"]
+    view = nothing_known(knobs, "the domain does not run on this host")
     told = {row.knob: row.result() for row in audit(domain, {}, view, host())}
     assert told["cputune.emulatorpin"]["kernel"] == "unavailable"
     assert told["cputune.emulatorpin"]["kernel_reason"] == "the domain does not run on this host"
-    assert told["memory_backing.source"]["kernel"] is None
+    # Nothing tells of these anywhere.
+    assert {told[knob]["kernel"] for knob in ("clock.tsc.present", "balloon.stats_period")} == {None}
     hidden = rows(process(places=None), live())["memory_backing.hugepages"].result()
     assert (hidden["kernel"], hidden["kernel_reason"]) == (
         "unavailable",

@@ -45,6 +45,27 @@ def test_where_memory_lies() -> None:
     pages = {2048 * 1024: 256, 4096: 1036}
     assert found.by_page_size == {size: size * count for size, count in pages.items()}
     assert found.by_node == {0: 200 * 2048 * 1024 + 1012 * 4096, 1: 56 * 2048 * 1024 + 24 * 4096}
+    (guest,) = found.bound
+    assert (guest.policy, guest.nodes) == ("bind", CpuSet.of([0]))
+    assert guest.by_node == {0: 200 * 2048 * 1024, 1: 56 * 2048 * 1024}
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("bind=static:0-1", [("bind", "0-1")]),
+        ("prefer:1", [("prefer", "1")]),
+        ("prefer (many):0,2", [("prefer", "0,2")]),
+        ("weighted interleave:0-3", [("interleave", "0-3")]),
+        ("default", []),
+        ("local", []),
+    ],
+)
+def test_policies_of_memory(policy: str, expected: list[tuple[str, str]]) -> None:
+    """Also of memory that nothing was written to yet."""
+    bound = procfs.memory_places(f"7f1c00000000 {policy} file=/memfd:pc.ram\\040(deleted)").bound
+    assert [(part.policy, str(part.nodes)) for part in bound] == expected
+    assert [part.by_node for part in bound] == [{} for dummy in expected]
 
 
 def test_flags_of_open_files(tmp_path: os.PathLike[str]) -> None:
@@ -63,14 +84,15 @@ def test_flags_of_open_files(tmp_path: os.PathLike[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("0::/machine.slice/machine-qemu.scope/libvirt/vcpu0\n", "machine.slice/machine-qemu.scope/libvirt/vcpu0"),
-        ("9:cpuset:/machine/qemu.libvirt-qemu/vcpu0\n0::/\n", "cpuset/machine/qemu.libvirt-qemu/vcpu0"),
-        ("5:cpu,cpuacct:/x\n", None),
-        ("", None),
+        ("0::/machine.slice/machine-qemu.scope/libvirt/vcpu0\n", ["machine.slice/machine-qemu.scope/libvirt/vcpu0"]),
+        ("9:cpuset:/machine/q/vcpu0\n0::/\n", ["cpuset/machine/q/vcpu0", "cpuset/machine/q/vcpu0"]),
+        ("9:memory,cpuset:/m\n", ["cpuset/m", "memory,cpuset/m"]),
+        ("5:cpu,cpuacct:/x\n", []),
+        ("", []),
     ],
 )
-def test_the_cgroup_of_a_thread(text: str, expected: str | None) -> None:
-    assert procfs.cpuset_path(text) == expected
+def test_the_cgroup_of_a_thread(text: str, expected: list[str]) -> None:
+    assert procfs.cgroup_paths(text, "cpuset") == expected
 
 
 def test_arguments_of_a_process() -> None:
