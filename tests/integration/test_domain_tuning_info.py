@@ -171,7 +171,9 @@ def group_of(pid: int, thread: str, *files: str) -> list[Path]:
 def test_a_disk_that_was_plugged_in_while_the_domain_ran(kvm: Hypervisor, host: LocalHost) -> None:
     domain = kvm.define("db-1", more="<features><acpi/></features>")
     domain.create()
-    disk = f"<source file='{kvm.directory}/images/db-1.raw'/><target dev='sdb' bus='usb'/><shareable/>"
+    image = kvm.directory / "images" / "plugged.raw"
+    image.write_bytes(b"\0" * 2**20)
+    disk = f"<source file='{image}'/><target dev='sdb' bus='usb'/>"
     domain.attachDevice(f"<disk type='file' device='disk'><driver name='qemu' type='raw'/>{disk}</disk>")
     found = rows(audit(host, kvm))
     assert found["disks.sdb.cache"]["kernel"] == "unavailable"
