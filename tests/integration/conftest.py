@@ -19,7 +19,7 @@ from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from .chroot import userland
 from .examples import Example, Reader, examples, furnish
 from .fetching import Fetching
-from .hypervisor import Hypervisor, running_hypervisor
+from .hypervisor import Hypervisor
 from .promises import Place, serve_place
 
 
@@ -93,7 +93,7 @@ def fixture_lower() -> Iterator[dict[str, Path]]:
 @pytest.fixture(scope="session")
 def hypervisor() -> Iterator[Hypervisor]:
     """A libvirtd of the tests' own. Its directory is not pytest's, as paths of sockets are short."""
-    with tempfile.TemporaryDirectory(prefix="kvm-") as directory, running_hypervisor(Path(directory)) as running:
+    with tempfile.TemporaryDirectory(prefix="kvm-") as directory, Hypervisor.running(Path(directory)) as running:
         yield running
 
 

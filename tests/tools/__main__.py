@@ -43,10 +43,13 @@ def main(arguments: list[str]) -> int:
     setup.require_space(6)
     setup.install_packages(groups)
     setup.make_virtualenv(VENV, "runtime")
+    setup.link_bindings(VENV)
     setup.link_collection()
-    argv = [str(VENV / "bin" / "python"), "-m", module, *rest]
     env = {**environment(), "PYTHONPATH": str(COLLECTIONS)}
-    return subprocess.run(as_root(argv, env), cwd=ROOT, env=env, check=False).returncode
+    argv = as_root([str(VENV / "bin" / "python"), "-m", module, *rest], env)
+    os.chdir(ROOT)
+    # In place of this process, which would give it no time to clean up after a ^C.
+    os.execvpe(argv[0], argv, env)
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:

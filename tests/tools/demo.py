@@ -1,24 +1,30 @@
 # Copyright (c) 2026, The goldsmith.kvm authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``./run demo``: a golden image from a signed mirror on loopback, by the playbook that the collection ships.
+"""``./run demo``: a golden image from a signed mirror on loopback, and guests on it that are tuned and audited.
 
-It has to have been audited and booted.
+All by the playbooks that the collection ships. The image has to have been audited and booted.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
+import os
+import shutil
+import signal
 import sys
+import tempfile
 import time
 import typing as t
+import uuid
 from pathlib import Path
 
 from tests.fixtures.programs import FixtureError
 
-from .paths import ROOT, RUN, VENV
-from .process import environment, stop
+from . import demo_domains, leaks
+from .demo_play import DemoError, play
+from .paths import RUN
+from .process import MARKER
 from .site import Site
 
 DEMO = RUN / "demo"
@@ -27,36 +33,46 @@ _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdvbGRzbWl0aC1rdm0tZGVtby1rZXktMDAw
 
 
 def main() -> int:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, dummy: sys.exit(128 + number))
+    os.environ[MARKER] = uuid.uuid4().hex
+    before = leaks.snapshot()
+    # Not below the checkout: paths of sockets are short. Not in /tmp: that may be in memory, which has no O_DIRECT.
+    scratch = tempfile.mkdtemp(prefix="goldsmith-demo-", dir="/var/tmp")
+    try:
+        _demo(Path(scratch))
+    except (DemoError, FixtureError) as error:
+        print(f"\ndemo: {error}", flush=True)
+        return 1
+    except KeyboardInterrupt:
+        print("\ndemo: interrupted", flush=True)
+        return 130
+    finally:
+        left = leaks.left_behind(before, os.environ[MARKER], scratch)
+        if left:
+            print("demo: left behind:", *left, sep="\n  ", flush=True)
+        else:
+            shutil.rmtree(scratch)
+    return 1 if left else 0
+
+
+def _demo(scratch: Path) -> None:
     began = time.monotonic()
     print("demo: making the mirror and its images, which takes some minutes the first time …", flush=True)
-    try:
-        site = Site.build()
-    except FixtureError as error:
-        stop(str(error))
+    site = Site.build()
     DEMO.mkdir(exist_ok=True)
     with site.served() as variables:
-        (DEMO / "variables.json").write_text(json.dumps({**variables, **_wanted(variables)}, indent=2) + "\n")
         print("demo: mirror at", *variables["golden_image_mirrors"], flush=True)
-        playbook = [VENV / "bin" / "ansible-playbook", "goldsmith.kvm.golden_image", "-e", f"@{DEMO}/variables.json"]
-        print("demo: $", *playbook, flush=True)
-        log = DEMO / "playbook.log"
-        with (
-            log.open("w") as copy,
-            subprocess.Popen(
-                [str(part) for part in playbook], cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
-            ) as process,
-        ):
-            for line in process.stdout or ():
-                print(line, end="", flush=True)
-                copy.write(line)
-    if process.returncode:
-        print(f"demo: the playbook failed; its output is in {log}")
-        return process.returncode
-    if not is_proved():
-        print(f"demo: the image was not audited and booted as it should have been; the playbook's output is in {log}")
-        return 1
-    _close(log.read_text(), time.monotonic() - began)
-    return 0
+        made = play("golden_image", {**variables, **_wanted(variables)}, DEMO, "golden_image")
+    image = (GOLDEN / f"{NAME}.qcow2").resolve()
+    if not is_proved(image):
+        raise DemoError(f"the image was not audited and booted as it should have been: see {image}.json")
+    demo_domains.show(image, scratch, DEMO)
+    seconds = time.monotonic() - began
+    print("\ndemo: of the image nothing had to change" if not made.changed else "\ndemo: the image is new", end="")
+    print(f", the guests are tuned, and nothing was left running ({seconds:.0f} s)")
+    if made.changed:
+        print("demo: run it again: of the image nothing will have to change")
 
 
 def _wanted(variables: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -78,19 +94,11 @@ def _wanted(variables: dict[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def is_proved() -> bool:
-    """Whether the record of the image that the link leads to has an audit and a boot that went well."""
-    record = json.loads(Path(f"{(GOLDEN / f'{NAME}.qcow2').resolve()}.json").read_text())
+def is_proved(image: Path) -> bool:
+    """Whether the record of a published image has an audit and a boot that went well."""
+    record = json.loads(Path(f"{image}.json").read_text())
     ended = {boot["cloud_init"]["status"] for boot in record.get("boot") or []}
     return ended == {"done"} and (record.get("audit") or {}).get("passed") is True
-
-
-def _close(output: str, seconds: float) -> None:
-    recap = output[output.rfind("PLAY RECAP") :]
-    if "changed=0" in recap:
-        print(f"demo: nothing had to change ({seconds:.0f} s)")
-    else:
-        print(f"demo: done in {seconds:.0f} s. Run it again: nothing will have to change.")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,4 +63,14 @@ def _left(before: Snapshot, run_id: str, tmpdir: str) -> list[str]:
         text=True,
         check=False,
     )
-    return found + [f"process: {line}" for line in listed.stdout.splitlines()]
+    return found + [f"process: {line}" for line in sorted({*listed.stdout.splitlines(), *_naming(tmpdir)})]
+
+
+def _naming(tmpdir: str) -> Iterator[str]:
+    """Processes with the directory in their arguments: libvirtd gives QEMU an environment without our marker."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        # A process may end while it is looked at.
+        with contextlib.suppress(OSError):
+            arguments = path.read_bytes()
+            if tmpdir.encode() in arguments:
+                yield f"{path.parent.name} {arguments.replace(bytes(1), b' ').decode(errors='replace')}"

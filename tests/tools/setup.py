@@ -28,7 +28,7 @@ PACKAGES = {
     "lint": "git shellcheck",
     "unit": "btrfs-progs bzip2 dosfstools e2fsprogs fdisk gnupg gpgv openssh-client procps python3-libvirt qemu-utils "
     "shellcheck xfsprogs xz-utils zstd",
-    "demo": _IMAGE,
+    "demo": f"{_IMAGE} {_LIBVIRT} util-linux",
     "image": f"{_IMAGE} {_LIBVIRT} dnsmasq-base fuse3 iproute2 mount nginx-light openssh-server util-linux virt-v2v "
     "xfsprogs",
     "bench": "curl nginx-light qemu-utils",
