@@ -23,7 +23,7 @@ from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from ansible_collections.goldsmith.kvm.tests.unit.tuning import tuned
 
 from .hypervisor import Hypervisor, affinities
-from .plays import NOBODY, run_module, run_tasks
+from .plays import NOBODY, run_tasks
 
 MODULE = "goldsmith.kvm.domain_tune"
 INACTIVE = libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE

@@ -63,7 +63,7 @@ def show(image: Path, scratch: Path, kept: Path) -> None:
         print("\ndemo: tuning them: pins move at once, the rest waits for a restart", flush=True)
         _expect(played("tuning", ["pending_restart"]), None, "pending_restart")
         # Emulated, they need a minute until they heed the power button, which is what `restart: if_needed` presses.
-        print("\ndemo: turning both off and on, as they are still booting and would not heed the power button", flush=True)
+        print("\ndemo: turning both off and on: still booting, they would not heed the power button", flush=True)
         for guest in guests:
             guest.destroy()
             guest.create()

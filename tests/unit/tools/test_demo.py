@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools import demo
+from tests.tools import demo, demo_domains
 
 DONE, ERROR = ({"cloud_init": {"status": status}} for status in ("done", "error"))
 
@@ -26,9 +26,44 @@ DONE, ERROR = ({"cloud_init": {"status": status}} for status in ("done", "error"
     ],
 )
 def test_the_image_of_the_demo_has_to_be_audited_and_booted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: dict[str, t.Any], proved: bool
+    tmp_path: Path, record: dict[str, t.Any], proved: bool
 ) -> None:
-    monkeypatch.setattr(demo, "GOLDEN", tmp_path)
-    (tmp_path / "demo.qcow2").symlink_to("demo-1-12345678.qcow2")
-    (tmp_path / "demo-1-12345678.qcow2.json").write_text(json.dumps(record))
-    assert demo.is_proved() is proved
+    image = tmp_path / "demo-1-12345678.qcow2"
+    Path(f"{image}.json").write_text(json.dumps(record))
+    assert demo.is_proved(image) is proved
+
+
+def audited(*drift: str, kernel: str | None = "0") -> dict[str, t.Any]:
+    """An audit in which every knob of both guests has this drift, and this in the kernel."""
+    knobs = (
+        "cputune.vcpupin.0",
+        "cputune.vcpupin.1",
+        "balloon.model",
+        "disks.vda.cache",
+        "memory_backing.nosharepages",
+    )
+    row = {"wished": "0", "kernel": kernel, "drift": [{"name": name} for name in drift]}
+    return {name: {"knobs": [{"knob": knob, **row} for knob in knobs]} for name in ("db-1", "web-1")}
+
+
+def test_the_audits_of_the_demo_show_what_they_should() -> None:
+    assert demo_domains.unexpected(audited(), None, None) == []
+    assert demo_domains.unexpected(audited(kernel=None), None, None) == []
+    assert demo_domains.unexpected(audited("not_as_wished"), "not_as_wished", "not_as_wished") == []
+
+
+@pytest.mark.parametrize(
+    ("domains", "expected", "told"),
+    [
+        (audited("not_as_wished"), None, "db-1: cputune.vcpupin.0: [{'name': 'not_as_wished'}]"),
+        (audited(), "not_as_wished", "db-1: balloon.model: []"),
+        (audited("pending_restart", "hurts"), "pending_restart", "web-1: balloon.model"),
+        (audited(kernel="0-1"), None, "db-1: cputune.vcpupin.0: wished 0, and the kernel has 0-1"),
+        ({"web-1": audited()["web-1"]}, None, "db-1 is not there"),
+        ({**audited(), "db-1": {"knobs": []}}, None, "db-1: disks.vda.cache is not there"),
+    ],
+)
+def test_an_audit_of_the_demo_that_shows_something_else(
+    domains: dict[str, t.Any], expected: str | None, told: str
+) -> None:
+    assert any(line.startswith(told) for line in demo_domains.unexpected(domains, expected, expected))
