@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.goldsmith.kvm.tests.fixtures import base_image, dummy_images
+from ansible_collections.goldsmith.kvm.tests.fixtures.hypervisor import alone
 from ansible_collections.goldsmith.kvm.tests.fixtures.keys import Keys
 from ansible_collections.goldsmith.kvm.tests.fixtures.mirror import Mirror, small_mirror
 from ansible_collections.goldsmith.kvm.tests.fixtures.server import Server, serve
@@ -100,6 +101,7 @@ def hypervisor() -> Iterator[Hypervisor]:
 @pytest.fixture
 def kvm(hypervisor: Hypervisor) -> Iterator[Hypervisor]:
     """The hypervisor, with no domains before and after the test."""
-    hypervisor.empty()
-    yield hypervisor
-    hypervisor.empty()
+    with alone():
+        hypervisor.empty()
+        yield hypervisor
+        hypervisor.empty()

@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.fixtures.hypervisor import Hypervisor
+from tests.fixtures.hypervisor import Hypervisor, alone
 from tests.fixtures.programs import run
 
 from .demo_play import DemoError, Played, play
@@ -43,7 +43,7 @@ def show(image: Path, scratch: Path, kept: Path) -> None:
     :arg scratch: for the guests' disks and for libvirtd; a short path.
     :arg kept: where the playbook's output goes.
     """
-    with Hypervisor.running(scratch) as hypervisor:
+    with alone(), Hypervisor.running(scratch) as hypervisor:
         guests = [_guest(hypervisor, name, image, scratch) for name in (DB, WEB)]
         print(f"\ndemo: {DB} and {WEB} run on {image.name}, at {hypervisor.uri}", flush=True)
         variables = {
