@@ -52,10 +52,15 @@ def test_definitions_are_as_groups_and_the_host_wish(machine: Host, name: str, c
     assert (driver.get("cache"), driver.get("detect_zeroes")) == (cache, "off")
 
 
+def process_of(machine: Host, name: str) -> t.Any:
+    """Its QEMU."""
+    uuid = virsh(machine, "domuuid", name).strip()
+    (found,) = [process for process in machine.process.filter(comm="qemu-system-x86") if uuid in process.args]
+    return found
+
+
 def test_what_runs_was_pinned_at_once(machine: Host) -> None:
-    uuid = virsh(machine, "domuuid", "db-1").strip()
-    (process,) = machine.process.filter(comm="qemu-system-x86")
-    assert uuid in process.args
+    process = process_of(machine, "db-1")
     threads = {
         machine.file(f"/proc/{process.pid}/task/{tid}/comm").content_string.strip(): tid
         for tid in machine.file(f"/proc/{process.pid}/task").listdir()
@@ -83,7 +88,7 @@ def test_the_rest_waits_for_a_restart(report: dict[str, t.Any]) -> None:
 def test_it_is_there_after_a_restart(machine: Host) -> None:
     virsh(machine, "destroy", "db-1")
     virsh(machine, "start", "db-1")
-    (process,) = machine.process.filter(comm="qemu-system-x86")
+    process = process_of(machine, "db-1")
     assert '"cache":{"direct":true' in process.args
     assert "mem-merge=off" in process.args
     assert "virtio-balloon" not in process.args
