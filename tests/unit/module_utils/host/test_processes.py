@@ -66,8 +66,9 @@ def looked_at(root: Path, cgroups: dict[str, str]) -> Process:
         plant(root / "proc/812/task" / tid, {"comm": name, "stat": stat, "status": "Cpus_allowed_list:\t0-1\n"})
     plant(root, cgroups)
     plant(root, {"proc/812/task/812/cgroup": cgroups["proc/812/cgroup"]})
-    (found,) = find_processes([UUID, "none"], str(root)).values()
-    return found
+    found = find_processes([UUID, "none"], str(root))
+    assert list(found) == [UUID]
+    return found[UUID]
 
 
 @pytest.mark.parametrize(
