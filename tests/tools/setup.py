@@ -31,7 +31,7 @@ PACKAGES = {
     "demo": f"{_IMAGE} {_LIBVIRT} util-linux",
     "image": f"{_IMAGE} {_LIBVIRT} dnsmasq-base fuse3 iproute2 mount nginx-light openssh-server util-linux virt-v2v "
     "xfsprogs",
-    "bench": "curl nginx-light qemu-utils",
+    "bench": f"{_LIBVIRT} curl nginx-light qemu-utils util-linux",
 }
 """System packages by what needs them; the names are the same on Debian 12 and on Ubuntu 24.04."""
 _UNITS = {
