@@ -140,9 +140,12 @@ class _Domains:
     def _play(self, *tasks: Mapping[str, t.Any]) -> Ran:
         playbook = self._directory / "play.json"
         play = {
-            **{"hosts": "localhost", "connection": "local", "gather_facts": False},
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
             # Ansible would take its own for localhost.
-            **{"vars": {"ansible_python_interpreter": _PYTHON}, "tasks": tasks},
+            "vars": {"ansible_python_interpreter": _PYTHON},
+            "tasks": tasks,
         }
         playbook.write_text(json.dumps([play]))
         return run([str(PEERS_VENV / "bin" / "ansible-playbook"), str(playbook)], environ=ENVIRON)
