@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..common.errors import BadRequestError, GoldsmithError
 from ..common.host import Host
+from ..common.paths import refuse_empty
 from ..domain.model import Change, DomainPlan, shown
 from ..domain.plan import Task, plan_all, wishes_task
 from ..domain.profiles import PROFILES
@@ -57,6 +58,7 @@ def wishes_option() -> dict[str, t.Any]:
 
 def tune_domains(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """What ``domain_tune`` does and returns; ``params`` are those of :func:`tune_argument_spec`."""
+    refuse_empty(params, "backup_dir")
     selectors = selectors_of(params)
     if params["backup_keep"] < 1:
         raise BadRequestError(f"backup_keep is {params['backup_keep']}", "Give a number from 1 on")

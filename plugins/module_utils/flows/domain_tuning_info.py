@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ..common.errors import GoldsmithError
 from ..common.host import Host
+from ..common.paths import refuse_empty
 from ..domain.drift import UNAVAILABLE, Row, audit
 from ..domain.kernel import KernelView, kernel_view, nothing_known
 from ..domain.model import Wished
@@ -41,6 +42,7 @@ def info_argument_spec() -> dict[str, t.Any]:
 
 def audit_domains(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[str, t.Any]:
     """What ``domain_tuning_info`` returns; ``params`` are those of :func:`info_argument_spec`."""
+    refuse_empty(params, "backup_dir")
     uri, wishes = params["uri"], params["wishes"] or []
     with connected(uri, readonly=True) as connection:
         allow_empty = params["allow_empty"] or params["domains"] == [_ALL]

@@ -242,6 +242,17 @@ def test_only_the_newest_backups_stay(connection: t.Any, host: LocalHost) -> Non
     assert ["model='none'" in backup.read_text() for backup in backups] == [False, True]
 
 
+def test_a_directory_for_backups_that_is_no_path(connection: t.Any, host: LocalHost) -> None:
+    before = connection.lookupByName("db-1").XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    with pytest.raises(GoldsmithError, match="backup_dir is empty"):
+        tune(host, ["db-1"], "balloon: {model: none}", backup_dir="")
+    with pytest.raises(GoldsmithError, match="backup_keep is 0"):
+        tune(host, ["db-1"], "balloon: {model: none}", backup_keep=0)
+    with pytest.raises(GoldsmithError, match="backup_dir is empty"):
+        audit(host, backup_dir="")
+    assert connection.lookupByName("db-1").XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) == before
+
+
 def test_domains_that_are_not_there(connection: t.Any, host: LocalHost) -> None:
     for selector in ("web", "web-*"):
         with pytest.raises(GoldsmithError, match="this hypervisor has: db-1, db-2, test"):
