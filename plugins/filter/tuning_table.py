@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.model import worded
+
 DOCUMENTATION = r"""
 name: tuning_table
 short_description: The audit of domains as a table
@@ -83,10 +85,7 @@ def tuning_table(domains: Mapping[str, t.Any], knobs: str = "wished") -> list[st
 
 
 def _word(value: t.Any) -> str:
-    """As YAML has it."""
-    if value is None:
-        return _NOTHING
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return _NOTHING if value is None else worded(value)
 
 
 def _names(drift: Iterable[Mapping[str, str]]) -> str:

@@ -13,7 +13,7 @@ from ..common.cpuset import CpuSet
 from ..host.model import HostFacts
 from . import registry
 from .kernel import CGROUPS, KernelView, agrees
-from .model import Found, Value, Wished, shown
+from .model import Found, Value, Wished, shown, worded
 from .places import Pin, Place
 from .preflight import preflight
 
@@ -115,7 +115,7 @@ class _Sides:
             return
         defined = self.live if self.found.persistent is None else self.persistent
         if self.wished is not None and self.wished != defined:
-            yield Drift("not_as_wished", f"the definition has {shown(defined)}; domain_tune changes it")
+            yield Drift("not_as_wished", f"the definition has {worded(defined)}; domain_tune changes it")
         yield from self._of_definitions(self.place)
         yield from self._of_kernel(self.place)
 
@@ -127,10 +127,10 @@ class _Sides:
             yield Drift("pending_restart", f"only {where} has it, until the domain is shut off and started again")
         elif not place.agrees(self.persistent, self.live, self.host.online):
             if place.live is None:
-                text = f"the domain gets {shown(self.persistent)} when it is shut off and started again"
+                text = f"the domain gets {worded(self.persistent)} when it is shut off and started again"
                 yield Drift("pending_restart", text)
             else:
-                text = f"the domain has {shown(self.live)} while it runs, and {shown(self.persistent)} from its next "
+                text = f"the domain has {worded(self.live)} while it runs, and {worded(self.persistent)} from its next "
                 yield Drift("live_differs", f"{text}start on: one of both was changed alone")
 
     def _of_kernel(self, place: Place) -> Iterator[Drift]:
@@ -140,7 +140,7 @@ class _Sides:
             if isinstance(place, Pin):
                 yield from self._of_thread(live, kernel)
             elif not agrees(self.knob, live, kernel):
-                text = f"the definition says {shown(live)}, and QEMU runs with {shown(kernel)}"
+                text = f"the definition says {worded(live)}, and QEMU runs with {worded(kernel)}"
                 if self.knob in CGROUPS:
                     reset = "something else has changed its cgroup, such as systemd's daemon-reload"
                     yield Drift("cgroup_reset", f"{text}: {reset}")
@@ -155,7 +155,7 @@ class _Sides:
         if kernel != live:
             yield Drift(
                 "affinity_reset",
-                f"libvirt has {shown(live)}, and the kernel lets the thread run on {kernel}: something else has "
+                f"libvirt has {worded(live)}, and the kernel lets the thread run on {kernel}: something else has "
                 "moved it, such as systemd's daemon-reload, tuned, numad, irqbalance or taskset",
             )
         elif allowed is not None and isinstance(kernel, CpuSet) and not kernel.cpus <= allowed.cpus:
@@ -164,8 +164,8 @@ class _Sides:
 
 def _by_hand(persistent: Value | None, left: tuple[Value, str] | None) -> Iterator[Drift]:
     if left is not None and persistent not in (None, left[0]):
-        text = f"domain_tune left the definition with {shown(left[0])} at {left[1]}, and now it has {shown(persistent)}"
-        yield Drift("changed_by_hand", f"{text}: somebody else has changed it since")
+        text = f"domain_tune left the definition with {worded(left[0])} at {left[1]}, and now it has "
+        yield Drift("changed_by_hand", f"{text}{worded(persistent)}: somebody else has changed it since")
 
 
 def _in_itself(found: Found, host: HostFacts) -> dict[str, list[Drift]]:

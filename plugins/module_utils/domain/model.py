@@ -27,6 +27,13 @@ def shown(value: Value | None) -> str | int | bool | None:
     return str(value) if isinstance(value, CpuSet) else value
 
 
+def worded(value: Value | None) -> str:
+    """A value as sentences have it, which is as a wish would say it."""
+    if value is None:
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 @dataclass(frozen=True)
 class Wished:
     """What one knob is to be."""

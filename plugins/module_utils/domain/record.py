@@ -14,7 +14,7 @@ from ..common.errors import BadRequestError
 from . import registry
 from .aspects import iothreads
 from .document import Document
-from .model import DomainPlan, Found, Pair, Value, Wished, shown
+from .model import DomainPlan, Found, Pair, Value, Wished, worded
 from .places import Place
 
 VERSION = 1
@@ -80,7 +80,7 @@ def undoing(found: Found, record: Record) -> tuple[dict[str, Wished], dict[str, 
     for knob, pair in record.knobs.items():
         now = values.get(knob)
         since = (
-            f"domain_tune made it {shown(pair.after)} at {record.time}, and now it is {shown(now)}; change it by a "
+            f"domain_tune made it {worded(pair.after)} at {record.time}, and now it is {worded(now)}; change it by a "
             "wish instead"
         )
         if pair.before is None:
@@ -95,7 +95,7 @@ def undoing(found: Found, record: Record) -> tuple[dict[str, Wished], dict[str, 
             refused[knob] = f"somebody has changed it since: {since}"
         elif now != pair.before and not _can_write(place, document, pair.before):
             refused[knob] = (
-                f"it was {shown(pair.before)} before, which no wish can say; the definition as it was is in backup_dir"
+                f"it was {worded(pair.before)} before, which no wish can say; the definition as it was is in backup_dir"
             )
     return wished, refused
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from ..common.errors import GoldsmithError
 from ..domain import registry
-from ..domain.model import DomainPlan, shown
+from ..domain.model import DomainPlan, worded
 from ..libvirt import live
 from ..libvirt.domains import define, redefine
 from .domain_read import Known, read_domain
@@ -102,8 +102,8 @@ def _read_back(known: Known, plan: DomainPlan) -> None:
             expected = {pair.after, change.live_value} if view == "live" else {pair.after}
             if value not in expected:
                 raise GoldsmithError(
-                    f"libvirt took {change.knob} = {shown(pair.after)} of {found.name} without an error, and has now "
-                    f"{shown(value)} ({view})",
+                    f"libvirt took {change.knob} = {worded(pair.after)} of {found.name} without an error, and has now "
+                    f"{worded(value)} ({view})",
                     "This libvirt may be too old for it, or somebody else has changed it in this moment",
                 )
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ..common.errors import BadRequestError, GoldsmithError
 from ..common.host import Host
 from ..common.paths import refuse_empty
-from ..domain.model import Change, DomainPlan, shown
+from ..domain.model import Change, DomainPlan, shown, worded
 from ..domain.plan import Task, plan_all, wishes_task
 from ..domain.profiles import PROFILES
 from ..domain.record import Record, record_of
@@ -179,7 +179,7 @@ def _refuse(plans: Mapping[str, DomainPlan]) -> None:
 
 
 def _refusal(plan: DomainPlan, change: Change) -> str:
-    return f"{plan.found.name}: {change.knob} = {shown(change.wished)} is refused: {change.reason}"
+    return f"{plan.found.name}: {change.knob} = {worded(change.wished)} is refused: {change.reason}"
 
 
 def _fail(
