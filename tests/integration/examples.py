@@ -145,6 +145,8 @@ class Reader:
             "golden_image_keyring": trust["keyring"],
             "golden_image_store": store["store"],
             "golden_image_dest_dir": str(self.golden_dir),
+            "domain_tuning_uri": hypervisor["uri"],
+            "domain_tuning_backup_dir": str(self.directory / "domains"),
             **play.get("vars", {}),
         }
 
