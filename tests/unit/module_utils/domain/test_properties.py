@@ -216,6 +216,9 @@ def test_the_plan_tells_what_the_definition_becomes(case: str, wishes: list[dict
 def test_later_wishes_win(case: str, wishes: list[dict[str, t.Any]]) -> None:
     """Knobs that only the earlier wishes name are as without the last one, unless a check looks at several."""
     last = {**wishes[-1], "domains": ["db-1"]}
+    if (last.get("memory_backing") or {}).get("hard_limit") == "auto":
+        # What that comes to depends on the iothreads that earlier wishes ask for.
+        last["memory_backing"] = {**last["memory_backing"], "hard_limit": None}
     alone = {change.knob: change.wished for change in planned(xml(case), [last]).changes}
     together = {change.knob: change.wished for change in planned(xml(case), [*wishes, last]).changes}
     assert {knob: together[knob] for knob in alone} == alone
