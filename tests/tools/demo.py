@@ -40,7 +40,7 @@ def main() -> int:
     # Not below the checkout: paths of sockets are short. Not in /tmp: that may be in memory, which has no O_DIRECT.
     scratch = tempfile.mkdtemp(prefix="goldsmith-demo-", dir="/var/tmp")
     try:
-        _demo(Path(scratch))
+        shown = _demo(Path(scratch))
     except (DemoError, FixtureError) as error:
         print(f"\ndemo: {error}", flush=True)
         return 1
@@ -53,10 +53,14 @@ def main() -> int:
             print("demo: left behind:", *left, sep="\n  ", flush=True)
         else:
             shutil.rmtree(scratch)
-    return 1 if left else 0
+    if left:
+        return 1
+    print(f"\n{shown}, and nothing was left running")
+    return 0
 
 
-def _demo(scratch: Path) -> None:
+def _demo(scratch: Path) -> str:
+    """Returns what was shown."""
     began = time.monotonic()
     print("demo: making the mirror and its images, which takes some minutes the first time …", flush=True)
     site = Site.build()
@@ -69,10 +73,8 @@ def _demo(scratch: Path) -> None:
         raise DemoError(f"the image was not audited and booted as it should have been: see {image}.json")
     demo_domains.show(image, scratch, DEMO)
     seconds = time.monotonic() - began
-    print("\ndemo: of the image nothing had to change" if not made.changed else "\ndemo: the image is new", end="")
-    print(f", the guests are tuned, and nothing was left running ({seconds:.0f} s)")
-    if made.changed:
-        print("demo: run it again: of the image nothing will have to change")
+    news = "the image is new (a second time, nothing of it has to change)" if made.changed else "the image is as it was"
+    return f"demo: done in {seconds:.0f} s: {news}, the guests are tuned"
 
 
 def _wanted(variables: dict[str, t.Any]) -> dict[str, t.Any]:
