@@ -76,6 +76,27 @@ def test_fetching_and_planning(variables: dict[str, t.Any], tmp_path: Path) -> N
     assert not (tmp_path / "golden").exists()
 
 
+def test_domains_are_tuned_and_audited(tmp_path: Path) -> None:
+    """In check mode: the test driver, whose CPUs 0, 2 and 4 are online, forgets what it was told when a module ends."""
+    setup.make_virtualenv(OLDEST_VENV, "oldest")
+    given = {
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "domain_tuning_uri": "test:///default",
+        "domain_tuning_backup_dir": str(tmp_path / "backups"),
+        "domain_tuning_wishes": [{"domains": ["*"], "cputune": {"emulatorpin": "0"}}],
+        "domain_tuning_wishes_b": [{"domains": ["*"], "cputune": {"emulatorpin": "2"}}],
+        "domain_tuning_wishes_a": [{"domains": ["*"], "cputune": {"emulatorpin": "4"}}],
+    }
+    played = run_playbook(
+        "goldsmith.kvm.domain_tuning",
+        *("--check", "-e", json.dumps(given)),
+        ansible_playbook=OLDEST_VENV / "bin" / "ansible-playbook",
+    )
+    assert played.changed == ["goldsmith.kvm.domain_tuning : Tune the domains"]
+    (knob,) = played.of("goldsmith.kvm.domain_tuning : Tune the domains")["domains"]["test"]["knobs"]
+    assert (knob["knob"], knob["wished"], knob["status"]) == ("cputune.emulatorpin", "2", "applied_live")
+
+
 def test_a_value_that_stands_encrypted_in_the_task(tmp_path: Path) -> None:
     setup.make_virtualenv(OLDEST_VENV, "oldest")
     password = tmp_path / "password"
