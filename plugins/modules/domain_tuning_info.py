@@ -182,7 +182,8 @@ domains:
           description: Its number.
           type: int
         command_line:
-          description: Its arguments.
+          description:
+            - Its arguments. V(…) stands for what might be secret, such as the values of C(-smbios) and C(-fw_cfg).
           type: list
           elements: str
         threads:

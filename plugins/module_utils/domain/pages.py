@@ -12,6 +12,7 @@ from . import registry
 from .aspects.memory_backing import memory_of
 from .document import Document
 from .model import DomainPlan
+from .places import DEFAULT
 
 HUGEPAGES = "memory_backing.hugepages"
 
@@ -21,6 +22,14 @@ def bound_nodes(document: Document) -> CpuSet | None:
     nodes = document.attribute("nodeset", "numatune", "memory")
     mode = document.attribute("mode", "numatune", "memory")
     return CpuSet.parse(nodes, "nodeset") if nodes is not None and mode in (None, "strict", "restrictive") else None
+
+
+def size_of(document: Document, host: HostFacts) -> int | None:
+    """Bytes of the huge pages that a domain is to have; None where it has none, several sizes, or an unknown one."""
+    size = registry.read(document, (HUGEPAGES,))[HUGEPAGES]
+    if size == DEFAULT:
+        return host.default_page
+    return size if isinstance(size, int) else None
 
 
 def pages_of(document: Document, size: int) -> int:
@@ -58,14 +67,14 @@ def shortage(host: HostFacts, size: int, bound: CpuSet | None, needed: int) -> s
     return ""
 
 
-def claim_of(plan: DomainPlan) -> Claim | None:
+def claim_of(plan: DomainPlan, host: HostFacts) -> Claim | None:
     """The pages that a domain is to get by this call, and does not have yet."""
     change = next((change for change in plan.changes if change.knob == HUGEPAGES), None)
     if change is None or change.status == "refused":
         return None
     document = plan.document or plan.found.document
-    size = registry.read(document)[HUGEPAGES]
+    size = size_of(document, host)
     live = plan.found.live
-    if not isinstance(size, int) or (live is not None and registry.read(live)[HUGEPAGES] == size):
+    if size is None or (live is not None and size_of(live, host) == size):
         return None
     return Claim(plan.found.name, size, bound_nodes(document), pages_of(document, size))

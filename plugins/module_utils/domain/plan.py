@@ -51,7 +51,7 @@ def plan_all(tasks: Mapping[str, Task], host: HostFacts) -> dict[str, DomainPlan
     plans = {}
     for name, task in tasks.items():
         plans[name] = plan_task(task, host)
-        claim = claim_of(plans[name])
+        claim = claim_of(plans[name], host)
         if claim is not None:
             host = replace(host, claims=(*host.claims, claim))
     return plans
@@ -84,7 +84,7 @@ def plan_task(task: Task, host: HostFacts) -> DomainPlan:
         for knob, wish in wished.items()
     ]
     edited = any(change.persistent is not None and change.persistent.differs for change in changes)
-    return DomainPlan(found, tuple(changes), tuple(_warnings(found, findings, edited)), after if edited else None)
+    return DomainPlan(found, tuple(changes), tuple(_warnings(found, findings, bool(wished))), after if edited else None)
 
 
 def _edited(document: Document, wanted: Mapping[str, Wished]) -> Document:
@@ -203,9 +203,9 @@ def _values(document: Document | None, prepared: Document | None, named: Iterabl
     return values if prepared is document else {**registry.read(prepared, named), **values}
 
 
-def _warnings(found: Found, findings: Sequence[Finding], edited: bool) -> Iterator[str]:
+def _warnings(found: Found, findings: Sequence[Finding], wished: bool) -> Iterator[str]:
     for finding in findings:
         if finding.level == "warn":
             yield f"{found.name}: {finding.knob}: {finding.text}"
-    if found.managed_save and edited:
+    if found.managed_save and wished:
         yield f"{found.name}: {_SAVED}"

@@ -15,15 +15,15 @@ from ..common.cpuset import CpuSet
 from ..common.size import format_size
 from ..host.model import HostFacts
 from . import registry
-from .aspects.cputune import iothread_ids
+from .aspects.cputune import iothread_ids, vcpu_count
 from .aspects.disks import bus_of, source_of, targets
-from .aspects.memory_backing import memory_of
+from .aspects.memory_backing import GENEROUS, automatic_limit, memory_of
 from .document import Document
 from .model import Finding, Value
-from .pages import HUGEPAGES, bound_nodes, pages_of, shortage
+from .pages import HUGEPAGES, bound_nodes, pages_of, shortage, size_of
 from .places import DEFAULT, NONE
 from .preflight_case import Case
-from .preflight_guest import CHECKS
+from .preflight_guest import CHECKS, more_queues
 
 _DIRECT = ("none", "directsync")
 
@@ -88,15 +88,15 @@ def _cpus(case: Case, knob: str) -> CpuSet:
 
 def _hugepages(case: Case) -> Iterator[Finding]:
     knob = HUGEPAGES
-    size = case.values[knob]
-    if not isinstance(size, int) or knob not in case.wished:
+    size = size_of(case.after, case.host)
+    if size is None or knob not in case.wished:
         return
     if all(size not in node.pages for node in case.host.nodes.values()):
         known = sorted({page for node in case.host.nodes.values() for page in node.pages})
         sizes = ", ".join(map(format_size, known)) or "none"
         yield Finding("refuse", knob, f"the host has no pages of {format_size(size)}; it has {sizes}")
         return
-    if case.running and registry.read(case.before)[knob] == size:
+    if case.running and size_of(case.before, case.host) == size:
         # It has taken its pages already, and gives them back before it starts again.
         return
     lacking = shortage(case.host, size, bound_nodes(case.after), pages_of(case.after, size))
@@ -113,6 +113,14 @@ def _memory_limits(case: Case) -> Iterator[Finding]:
             "memory_backing.hard_limit",
             f"{format_size(limit)} is less than the guest's memory of {format_size(memory)}: the kernel would kill "
             "QEMU; hard_limit: auto leaves room for QEMU as well",
+        )
+    enough = automatic_limit(case.after).value
+    if isinstance(limit, int) and isinstance(enough, int) and memory <= limit < enough - GENEROUS:
+        yield from case.find(
+            "warn",
+            "memory_backing.hard_limit",
+            f"{format_size(limit)} may be too little for the guest's memory of {format_size(memory)} and QEMU's own: "
+            f"the kernel would kill it; hard_limit: auto would be {format_size(enough)}",
         )
     if not locked:
         return
@@ -191,6 +199,8 @@ def _virtio_only(case: Case, bus: str | None, target: str) -> Iterator[Finding]:
         elif name == "iothread" and value not in iothread_ids(case.after):
             ids = ", ".join(map(str, iothread_ids(case.after))) or "none"
             yield from case.find("refuse", knob, f"there is no iothread {value}: the domain has {ids}")
+        elif name == "queues" and value > vcpu_count(case.after):
+            yield from case.find("warn", knob, more_queues(vcpu_count(case.after)))
 
 
 def _sharing(case: Case) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from ..common.cpuset import CpuSet
 from ..common.size import format_size
 from .aspects import iothreads
+from .aspects.clock import TICKPOLICIES
 from .aspects.cpu import CUSTOM, HOST_PASSTHROUGH, MAXIMUM, topology_of
 from .aspects.cputune import iothread_ids, vcpu_count
 from .aspects.interfaces import interfaces, model_of
@@ -20,6 +21,14 @@ from .model import Finding
 from .places import DEFAULT, in_bytes
 from .preflight_case import Case
 
+_NO_POLICIES: t.Final = {
+    # virDomainTimer checks of libvirt's qemu driver.
+    "rtc": ("merge", "discard"),
+    "pit": ("merge",),
+    "kvmclock": TICKPOLICIES,
+    "hypervclock": TICKPOLICIES,
+}
+_OF_CELLS: t.Final = (("numatune", "memnode"), ("cpu", "numa", "cell", "distances"))
 _TAP = ("network", "bridge", "ethernet", "direct", "vdpa", "vhostuser")
 
 
@@ -43,6 +52,9 @@ def _nodes(case: Case) -> Iterator[Finding]:
     knob = "numa.memory.nodeset"
     nodes, mode = case.values[knob], case.values["numa.memory.mode"]
     if not isinstance(nodes, CpuSet):
+        if list(case.after.all(*_OF_CELLS[0])):
+            text = "the memory of single cells is bound besides (memnode): take that out by virsh edit first"
+            yield from case.find("refuse", knob, text)
         automatic = case.after.attribute("placement", "numatune", "memory") == "auto"
         if mode != "strict" and not automatic:
             text = f"{mode} says how memory comes from nodes, and there is no nodeset"
@@ -60,6 +72,9 @@ def _nodes(case: Case) -> Iterator[Finding]:
 def _cells(case: Case) -> Iterator[Finding]:
     knob = "numa.cells"
     cells = cells_of(case.after)
+    if cells != cells_of(case.before) and any(list(case.before.all(*steps)) for steps in _OF_CELLS):
+        text = "the definition says more of its cells (memnode, distances), which would no longer be right"
+        yield from case.find("refuse", knob, f"{text}: change them all by virsh edit")
     if not cells:
         return
     inside = CpuSet.of(vcpu for cell in cells for vcpu in cell.vcpus.cpus)
@@ -126,8 +141,23 @@ def _interfaces(case: Case) -> Iterator[Finding]:
             text = "the host has no /dev/vhost-net: load the kernel module vhost_net"
             yield from case.find("refuse", f"interfaces.{mac}.driver", text)
         if isinstance(queues, int) and queues > vcpu_count(case.after):
-            text = f"a guest of {vcpu_count(case.after)} vCPUs uses no more queues than that"
-            yield from case.find("warn", f"interfaces.{mac}.queues", text)
+            yield from case.find("warn", f"interfaces.{mac}.queues", more_queues(vcpu_count(case.after)))
 
 
-CHECKS: t.Final = (_shares, _iothreads, _nodes, _cells, _cpu, _interfaces)
+def more_queues(vcpus: int) -> str:
+    """Why that many are of no use."""
+    return f"a guest of {vcpus} vCPUs uses no more queues than that"
+
+
+def _timers(case: Case) -> Iterator[Finding]:
+    for timer, policies in _NO_POLICIES.items():
+        knob = f"clock.{timer}.tickpolicy"
+        value = str(case.values[knob])
+        if value in policies:
+            taken = ", ".join(policy for policy in TICKPOLICIES if policy not in policies) or "no tickpolicy at all"
+            yield from case.find(
+                "refuse", knob, f"libvirt's driver of QEMU does not take that for {timer}, but {taken}"
+            )
+
+
+CHECKS: t.Final = (_shares, _iothreads, _nodes, _cells, _cpu, _interfaces, _timers)

@@ -6,9 +6,33 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+HIDDEN = "…"
+_OPEN: t.Final = frozenset(
+    f"-{name}"
+    for name in (
+        *("name", "uuid", "machine", "accel", "cpu", "smp", "m", "mem-prealloc", "mem-path", "object", "numa", "rtc"),
+        *(
+            "overcommit",
+            "global",
+            "boot",
+            "device",
+            "blockdev",
+            "netdev",
+            "chardev",
+            "mon",
+            "sandbox",
+            "msg",
+            "display",
+        ),
+    )
+)
+"""Their values are of libvirt's making. Others (smbios, fw_cfg, append, and what people pass on) may hold secrets."""
+_SECRET_DATA = re.compile(r'("?(?:data|password|url|key-secret)"?[:=])[^,}]*')
 
 Options = dict[str, t.Any]
 
@@ -55,6 +79,19 @@ def device(arguments: Sequence[str], driver: str) -> Options | None:
     """The first device whose driver's name begins so."""
     found = (each for each in options(arguments, "-device") if str(each.get("driver", "")).startswith(driver))
     return next(found, None)
+
+
+def without_secrets(arguments: Sequence[str]) -> Iterator[str]:
+    """The command line, with ``…`` for the values of all options but those that libvirt fills without secrets."""
+    hidden = True
+    for argument in arguments:
+        if argument.startswith("-"):
+            hidden = argument not in _OPEN
+            yield argument
+        elif hidden:
+            yield HIDDEN
+        else:
+            yield _SECRET_DATA.sub(rf"\1{HIDDEN}", argument)
 
 
 def is_on(value: t.Any) -> bool:

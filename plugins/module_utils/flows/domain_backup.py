@@ -31,8 +31,8 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def keep_backup(directory: str, uuid: str, xml: str, record: Record, keep: int) -> str:
-    """Write a definition down and what is about to change of it, and delete all but the newest ``keep`` of the domain.
+def keep_backup(directory: str, uuid: str, xml: str, record: Record) -> str:
+    """Write a definition down and what is about to change of it.
 
     Returns the path of the definition.
     """
@@ -43,6 +43,12 @@ def keep_backup(directory: str, uuid: str, xml: str, record: Record, keep: int) 
     path = os.path.join(own, f"{stamp}.{moment % 10**9 // 1000:06d}{_XML}")
     write_text(path, xml)
     write_json(_record_beside(path), record.encode(), mode=0o600)
+    return path
+
+
+def prune_backups(newest_one: str, keep: int) -> None:
+    """Delete all but the newest ``keep`` backups of a domain, when the change of the newest one has come about."""
+    own = os.path.dirname(newest_one)
     names = os.listdir(own)
     for name in names:
         # Of a run that was killed; nobody else writes while the lock is held.
@@ -53,12 +59,12 @@ def keep_backup(directory: str, uuid: str, xml: str, record: Record, keep: int) 
     for stem in stems[:-keep]:
         for suffix in (_RECORD, _XML):
             remove_file(os.path.join(own, stem + suffix))
-    return path
 
 
 def forget_change(backup: str) -> None:
-    """Take a record away whose change did not come about. The definition beside it stays."""
-    remove_file(_record_beside(backup))
+    """Take a backup away whose change did not come about: the domain has that definition still."""
+    for path in (_record_beside(backup), backup):
+        remove_file(path)
 
 
 def read_records(directory: str, uuid: str) -> dict[str, Record]:

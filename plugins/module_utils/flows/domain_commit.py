@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..common.errors import GoldsmithError
 from ..domain import registry
 from ..domain.model import DomainPlan, worded
 from ..libvirt import live
-from ..libvirt.domains import define, redefine
+from ..libvirt.domains import Listed, define, read_definitions, redefine
 from .domain_read import Known, read_domain
+
+NOT_TAKEN_BACK = "not_taken_back"
 
 
 class Transaction:
@@ -26,15 +27,15 @@ class Transaction:
     def done(self, domain: str, undo: Callable[[], None]) -> None:
         self._undo.append((domain, undo))
 
-    def roll_back(self) -> list[str]:
-        """Take all back, the last first. Returns what could not be taken back, as sentences without a full stop."""
-        failures = []
+    def roll_back(self) -> dict[str, str]:
+        """Take all back, the last first. Returns why some could not be, by domain: sentences without a full stop."""
+        failures: dict[str, str] = {}
         while self._undo:
             domain, undo = self._undo.pop()
             try:
                 undo()
             except GoldsmithError as error:
-                failures.append(f"{domain}: {error.cause}")
+                failures.setdefault(domain, error.cause)
         return failures
 
 
@@ -42,7 +43,8 @@ def commit(connection: t.Any, work: Sequence[tuple[Known, DomainPlan]], *, atomi
     """Make the changes of every plan, and see that they are there.
 
     A domain that fails is put back as it was; with ``atomic`` so is every domain before it, and the error is raised.
-    Returns the errors of the domains that failed, by name, which the others have survived.
+    Returns the errors of the domains that failed, by name, which the others have survived. Errors have a detail
+    ``not_taken_back``: the names of the domains that are still changed.
     """
     failed: dict[str, GoldsmithError] = {}
     transaction = Transaction()
@@ -76,13 +78,24 @@ def _carry_out(connection: t.Any, known: Known, plan: DomainPlan, transaction: T
     name, before = known.found.name, known.definitions.persistent
     if plan.document is not None and before is not None:
         redefine(connection, known.listed, before, plan.document.text(), validate=validate)
-        transaction.done(name, lambda: define(connection, name, before))
+        ours: list[str | None] = []
+        transaction.done(name, lambda: _put_back(connection, known.listed, ours, before))
+        ours.append(read_definitions(known.listed).persistent)
     for change in plan.changes:
         if change.call is not None:
             asked, handle = change.call, known.listed.handle
+            undo = live.undoing(asked.name, handle, asked.index, change.undo_value)
             live.call(asked.name, handle, asked.index, change.live_value)
-            transaction.done(name, functools.partial(live.call, asked.name, handle, asked.index, change.undo_value))
+            transaction.done(name, undo)
     _read_back(read_domain(known.listed, secrets=True), plan)
+
+
+def _put_back(connection: t.Any, domain: Listed, ours: Sequence[str | None], before: str) -> None:
+    """Unless somebody else has defined or undefined it since; ``ours`` is what libvirt made of our definition."""
+    if ours and ours[0] is not None:
+        redefine(connection, domain, ours[0], before, validate=False)
+    else:
+        define(connection, domain.name, before)
 
 
 def _read_back(known: Known, plan: DomainPlan) -> None:
@@ -108,10 +121,23 @@ def _read_back(known: Known, plan: DomainPlan) -> None:
                 )
 
 
-def _told(error: GoldsmithError, atomic: bool, left: Sequence[str]) -> GoldsmithError:
+def _told(error: GoldsmithError, atomic: bool, left: Mapping[str, str]) -> GoldsmithError:
     """The error, and what became of the domains."""
     if left:
-        fate = f"Not all could be taken back: {'; '.join(left)}; the definitions as they were are in backup_dir"
+        reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in _by_reason(left).items())
+        fate = (
+            f"Not all could be taken back: {reasons}. These are still changed: state: restored puts them back, or "
+            "virsh define, with the definitions as they were in backup_dir"
+        )
     else:
         fate = "All domains are as they were before" if atomic else "The domain is as it was before"
-    return GoldsmithError(error.cause, ". ".join(filter(None, (error.way_out, fate))), **error.details)
+    told = ". ".join(filter(None, (error.way_out, fate)))
+    details = {"changed": True} if left else {}
+    return GoldsmithError(error.cause, told, **{**error.details, **details, NOT_TAKEN_BACK: sorted(left)})
+
+
+def _by_reason(left: Mapping[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, reason in left.items():
+        found.setdefault(reason, []).append(name)
+    return found

@@ -71,12 +71,15 @@ def _ability(domain: Listed, running: Document | None) -> live.Ability:
     return live.ability(domain.handle, {place.live.name for place in places.values() if place.live is not None})
 
 
-def read_host(connection: t.Any, uri: str, asked: Sequence[tuple[Document, Iterable[str]]]) -> HostFacts:
+def read_host(connection: t.Any, asked: Sequence[tuple[Document, Iterable[str]]]) -> HostFacts:
     """Facts of the host that domains run on, as far as their definitions and the knobs that are wished need them."""
     documents = [document for document, dummy in asked]
     arches = {arch for document in documents for arch in [document.attribute("arch", "os", "type")] if arch}
     features = {name for document, knobs in asked for name in features_of(document, knobs)}
     models, unknown = cpu_models(connection, arches), unknown_features(connection, arches, features)
+    with in_our_words("libvirt does not tell what it is connected to"):
+        # Of an alias, what it stands for.
+        uri = connection.getURI()
     if is_local(uri):
         files = sorted({path for document in documents for path in _files(document)})
         facts = from_sysfs(files, uid=daemon_uid(uri))

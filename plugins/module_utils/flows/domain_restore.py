@@ -65,8 +65,16 @@ def selectors_of(params: Mapping[str, t.Any]) -> list[str]:
             raise BadRequestError("state: present needs wishes", "Say what is asked of which domains")
         if domains is not None:
             raise BadRequestError("domains is for state: restored", "Say in each of the wishes which domains it is for")
-    elif domains is not None:
-        return list(dict.fromkeys(domains))
-    elif wishes is None:
+    elif domains is not None and wishes is not None:
+        raise BadRequestError("state: restored has both domains and wishes", "Leave out one of them")
+    elif domains is None and wishes is None:
         raise BadRequestError("state: restored needs domains", "Say of which domains the last change is to be undone")
-    return list(dict.fromkeys(selector for wish in wishes for selector in wish["domains"]))
+    named = {f"wishes[{at}].domains": wish["domains"] for at, wish in enumerate(wishes or [])}
+    if domains is not None:
+        named["domains"] = domains
+    for option, selectors in named.items():
+        if not selectors and not params["allow_empty"]:
+            raise BadRequestError(
+                f"{option} is empty", "Name domains or patterns, or say allow_empty: true if there may be none"
+            )
+    return list(dict.fromkeys(selector for selectors in named.values() for selector in selectors))

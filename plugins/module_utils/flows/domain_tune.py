@@ -22,8 +22,8 @@ from ..domain.wishes import PROFILE, refuse_unmatched
 from ..host.model import HostFacts
 from ..libvirt.connection import connected
 from ..store.locks import lock
-from .domain_backup import forget_change, keep_backup, now, prepare
-from .domain_commit import commit
+from .domain_backup import forget_change, keep_backup, now, prepare, prune_backups
+from .domain_commit import NOT_TAKEN_BACK, commit
 from .domain_read import Known, host_options, read_domains, read_host
 from .domain_restart import restart_domains, to_restart, with_restarts
 from .domain_restore import restoring, selectors_of, undone
@@ -66,7 +66,7 @@ def tune_domains(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> d
     with contextlib.nullcontext() if check_mode else _locked(host, params), connected(params["uri"]) as connection:
         domains = read_domains(connection, selectors, allow_empty=params["allow_empty"], secrets=True)
         tasks, records = _tasks(params, domains)
-        facts = read_host(connection, params["uri"], [(task.found.document, task.wished) for task in tasks.values()])
+        facts = read_host(connection, [(task.found.document, task.wished) for task in tasks.values()])
         plans = plan_all(tasks, facts)
         _tell(host, plans.values(), facts)
         if params["on_refused"] == "fail":
@@ -77,7 +77,7 @@ def tune_domains(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> d
         if not check_mode:
             backups = _kept(params, domains, plans, records)
             work = [(domains[name], plan) for name, plan in plans.items() if plan.changed]
-            failed = _committed(connection, work, params["atomic"], backups)
+            failed = _committed(connection, work, params, backups)
             restarts = [name for name in restarts if name not in failed]
             come, stuck = restart_domains(connection, domains, plans, restarts, params, facts)
             told.update(come)
@@ -102,17 +102,22 @@ def _tasks(
 
 
 def _committed(
-    connection: t.Any, work: Sequence[tuple[Known, DomainPlan]], atomic: bool, backups: dict[str, str]
+    connection: t.Any, work: Sequence[tuple[Known, DomainPlan]], params: Mapping[str, t.Any], backups: dict[str, str]
 ) -> dict[str, GoldsmithError]:
     """Commit the plans. Of what does not come about no record is left, as it would be undone some day."""
     failed: dict[str, GoldsmithError] = {}
-    gone = list(backups)
+    gone = set(backups)
     try:
-        failed = commit(connection, work, atomic=atomic)
-        gone = [name for name in backups if name in failed]
+        failed = commit(connection, work, atomic=params["atomic"])
+        gone = {name for name, error in failed.items() if not error.details[NOT_TAKEN_BACK]} & backups.keys()
+    except GoldsmithError as error:
+        gone -= set(error.details[NOT_TAKEN_BACK])
+        raise
     finally:
         for name in gone:
             forget_change(backups[name])
+    for name in backups.keys() - failed.keys():
+        prune_backups(backups[name], params["backup_keep"])
     return failed
 
 
@@ -154,7 +159,7 @@ def _kept(
 def _backup(params: Mapping[str, t.Any], known: Known, plan: DomainPlan, restored: Record | None) -> str:
     xml = known.definitions.persistent or ""
     record = record_of(plan, now()) if restored is None else undone(restored, now())
-    return keep_backup(params["backup_dir"], known.found.uuid, xml, record, params["backup_keep"])
+    return keep_backup(params["backup_dir"], known.found.uuid, xml, record)
 
 
 def _tell(host: Host, plans: t.Iterable[DomainPlan], facts: HostFacts) -> None:
@@ -174,7 +179,7 @@ def _refuse(plans: Mapping[str, DomainPlan]) -> None:
         raise BadRequestError(
             f"{len(refusals)} wishes cannot be fulfilled, so that nothing was changed: " + "; ".join(refusals[:20]),
             "Correct them, or let the others be fulfilled with on_refused: warn",
-            domains=_results(plans, {}),
+            domains={name: {**result, "changed": False} for name, result in _results(plans, {}).items()},
         )
 
 

@@ -14,13 +14,14 @@ from ..common.paths import refuse_empty
 from ..domain.drift import UNAVAILABLE, Row, audit
 from ..domain.kernel import KernelView, kernel_view, nothing_known
 from ..domain.model import Wished
+from ..domain.qemu_arguments import without_secrets
 from ..domain.record import Record, expected
 from ..domain.registry import places
 from ..domain.wishes import unmatched, wished_knobs
 from ..host.cgroups import ThreadGroup
 from ..host.model import HostFacts
 from ..host.processes import Process, find_processes
-from ..libvirt.connection import connected, is_local
+from ..libvirt.connection import connected
 from .domain_backup import read_records
 from .domain_read import Known, host_options, read_domains, read_host
 from .domain_tune import DEFAULT_BACKUPS, wishes_option
@@ -48,11 +49,11 @@ def audit_domains(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[
         allow_empty = params["allow_empty"] or params["domains"] == [_ALL]
         domains = read_domains(connection, params["domains"], allow_empty=allow_empty, secrets=False)
         wished = {name: _wished(known, wishes) for name, known in domains.items()}
-        facts = read_host(connection, uri, [(known.found.document, wished[name]) for name, known in domains.items()])
+        facts = read_host(connection, [(known.found.document, wished[name]) for name, known in domains.items()])
     for warning in filter(None, (facts.restricted, *unmatched(wishes, (known.found for known in domains.values())))):
         host.warn(warning)
     running = [known.found.uuid for known in domains.values() if known.found.live is not None]
-    processes = find_processes(running) if is_local(uri) else {}
+    processes = {} if facts.restricted else find_processes(running)
     audited = {
         name: _audited(known, wished[name], processes.get(known.found.uuid), facts, params)
         for name, known in domains.items()
@@ -114,7 +115,7 @@ def _process_result(process: Process) -> dict[str, t.Any]:
     memory = process.places
     return {
         "pid": process.pid,
-        "command_line": list(process.arguments),
+        "command_line": list(without_secrets(process.arguments)),
         "threads": [
             {
                 "tid": thread.tid,

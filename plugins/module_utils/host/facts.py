@@ -35,7 +35,7 @@ def from_sysfs(disks: Iterable[str], root: str = "/", uid: int = 0) -> HostFacts
     online = _cpu_list(os.path.join(root, _CPUS, "online"))
     nodes = {
         int(re.sub(r"\D", "", os.path.basename(path))): Node(
-            _cpu_list(os.path.join(path, "cpulist")), _pages(os.path.join(path, "hugepages")), _memory(path)
+            _cpu_list(os.path.join(path, "cpulist")), _pages(os.path.join(path, "hugepages")), _kib(path, "MemTotal")
         )
         for path in glob.glob(os.path.join(root, _NODES, "node[0-9]*"))
     }
@@ -44,6 +44,7 @@ def from_sysfs(disks: Iterable[str], root: str = "/", uid: int = 0) -> HostFacts
         online=online,
         # A kernel without NUMA has no such directories.
         nodes=nodes or {0: Node(online, _pages(os.path.join(root, "sys/kernel/mm/hugepages")))},
+        default_page=_kib(os.path.join(root, "proc"), "Hugepagesize"),
         isolated=_cpu_list(os.path.join(root, _CPUS, "isolated")),
         memlock=memlock,
         no_realtime=_no_realtime(root, may_nice),
@@ -105,10 +106,10 @@ def _pages(directory: str) -> dict[int, Pages]:
     return found
 
 
-def _memory(node: str) -> int | None:
-    """Bytes of memory of a NUMA node."""
+def _kib(directory: str, name: str) -> int | None:
+    """Bytes, of what ``meminfo`` has in KiB; None where it does not."""
     try:
-        found = re.search(r"MemTotal:\s*(\d+) kB", _text(node, "meminfo"))
+        found = re.search(rf"{name}:\s*(\d+) kB", _text(directory, "meminfo"))
     except OSError:
         return None
     return int(found[1]) * 1024 if found else None

@@ -47,6 +47,8 @@ class Claim:
 class HostFacts:
     online: CpuSet
     nodes: Mapping[int, Node]
+    default_page: int | None = None
+    """Bytes of a huge page where nothing is said of its size; None where it is not known."""
     isolated: CpuSet = field(default_factory=lambda: CpuSet(frozenset()))
     """CPUs that the scheduler leaves alone (isolcpus)."""
     memlock: int | None = None

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ..common.cpuset import CpuSet
-from .bindings import in_our_words, libvirt
+from ..common.size import format_size
+from .bindings import LibvirtError, in_our_words, libvirt
 
 _UNLIMITED = 9007199254740991
 """KiB: VIR_DOMAIN_MEMORY_PARAM_UNLIMITED, which the bindings do not have."""
+_MARGIN = 1.05
+"""How much more than what QEMU has now its limit has to be: it goes on working."""
 
 _BANDWIDTH = tuple(f"{whose}_{name}" for whose in ("emulator", "iothread", "global") for name in ("period", "quota"))
 """As options and libvirt's parameters are called alike; those of vCPUs are not."""
@@ -26,6 +30,16 @@ def call(name: str, handle: t.Any, index: int, value: t.Any) -> None:
     """Change the running domain. Raises LibvirtError."""
     with in_our_words(f"{handle.name()} could not be changed while it runs ({name})"):
         _CALLS[name](handle, index, value)
+
+
+def undoing(name: str, handle: t.Any, index: int, value: t.Any) -> Callable[[], None]:
+    """What takes a call back that is going to be made; ``value`` is what there is before it. Raises LibvirtError."""
+    if name != "set_iothreads":
+        return functools.partial(call, name, handle, index, value)
+    # Their numbers may have gaps, and they have pins.
+    with in_our_words(f"the iothreads of {handle.name()} cannot be read"):
+        threads = {thread[0]: thread[1] for thread in handle.ioThreadInfo(libvirt.VIR_DOMAIN_AFFECT_LIVE)}
+    return functools.partial(call, "restore_iothreads", handle, index, threads)
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,13 @@ def _pin_iothread(handle: t.Any, index: int, value: CpuSet) -> None:
 
 def _set_hard_limit(handle: t.Any, dummy: int, value: int | str) -> None:
     kib = value // 1024 if isinstance(value, int) else _UNLIMITED
+    resident = handle.memoryStats().get("rss", 0)
+    if kib < resident * _MARGIN:
+        raise LibvirtError(
+            f"hard_limit of {handle.name()} cannot be {format_size(kib * 1024)} while it runs: QEMU has "
+            f"{format_size(resident * 1024)} of memory now, and the kernel would kill it",
+            "Give more; hard_limit: auto has room for QEMU as well",
+        )
     handle.setMemoryParameters({libvirt.VIR_DOMAIN_MEMORY_HARD_LIMIT: kib}, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
@@ -98,6 +119,18 @@ def _set_iothreads(handle: t.Any, dummy: int, value: int) -> None:
             there.append(number)
     for number in sorted(there)[value:]:
         handle.delIOThread(number, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _restore_iothreads(handle: t.Any, dummy: int, value: Mapping[int, t.Sequence[bool]]) -> None:
+    """Those of these numbers, the ones that come back with their pins."""
+    flag = libvirt.VIR_DOMAIN_AFFECT_LIVE
+    there = {thread[0] for thread in handle.ioThreadInfo(flag)}
+    for number in sorted(there - value.keys()):
+        handle.delIOThread(number, flag)
+    for number in sorted(value.keys() - there):
+        handle.addIOThread(number, flag)
+        if not all(value[number]):
+            handle.pinIOThread(number, tuple(value[number]), flag)
 
 
 def _set_nodeset(handle: t.Any, dummy: int, value: CpuSet) -> None:
@@ -128,6 +161,7 @@ _CALLS: dict[str, Live] = {
     "set_quota": _scheduler_parameter("vcpu_quota"),
     **{f"set_{name}": _scheduler_parameter(name) for name in _BANDWIDTH},
     "set_iothreads": _set_iothreads,
+    "restore_iothreads": _restore_iothreads,
     "set_nodeset": _set_nodeset,
 }
 

@@ -21,7 +21,9 @@ class Model(Plain):
     """libvirt gives a guest a virtio balloon where nothing is said, so that only ``none`` has to be written."""
 
     def read(self, document: Document) -> Value:
-        return document.attribute("model", *_DEVICE) or VIRTIO
+        model = document.attribute("model", *_DEVICE) or VIRTIO
+        # virtio-transitional is the same to all but the guest's bus.
+        return VIRTIO if model.startswith(f"{VIRTIO}-") else model
 
     def write(self, document: Document, value: Value) -> None:
         if value == self.read(document):

@@ -15,6 +15,7 @@ from ..places import DEFAULT, Attribute, Place
 
 _TIMERS = ("rtc", "pit", "hpet", "kvmclock", "tsc", "hypervclock")
 _ATTRIBUTES = ("present", "tickpolicy")
+TICKPOLICIES = ("delay", "catchup", "merge", "discard")
 
 
 class Clock:
@@ -28,7 +29,7 @@ class Clock:
                 "options": {
                     "name": {"type": "str", "required": True, "choices": list(_TIMERS)},
                     "present": {"type": "str", "choices": [DEFAULT, "yes", "no"]},
-                    "tickpolicy": {"type": "str", "choices": [DEFAULT, "delay", "catchup", "merge", "discard"]},
+                    "tickpolicy": {"type": "str", "choices": [DEFAULT, *TICKPOLICIES]},
                 },
             },
         },

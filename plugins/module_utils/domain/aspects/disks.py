@@ -25,6 +25,10 @@ _KINDS = (None, "disk", "lun")
 _SOURCES = ("file", "dev", "name", "dir", "volume")
 
 
+_MOST_QUEUES = 1024
+"""Of a virtio device (VIRTIO_QUEUE_MAX in QEMU)."""
+
+
 class Disks:
     option = "disks"
     spec: t.ClassVar[dict[str, t.Any]] = {
@@ -123,7 +127,7 @@ def _values(entry: dict[str, t.Any], option: str) -> Iterator[tuple[str, Value]]
         if name == "iothread":
             yield name, number(value, f"{option}.iothread", 1, 2**16, NONE)
         elif name == "queues":
-            yield name, number(value, f"{option}.queues", 1, 2**16, DEFAULT)
+            yield name, number(value, f"{option}.queues", 1, _MOST_QUEUES, DEFAULT)
         elif name != "match":
             yield name, value
 

@@ -15,7 +15,7 @@ from ..places import DEFAULT, NONE, Attribute, Flag, Place, Plain, Size, in_byte
 
 AUTO = "auto"
 _MIB = 1024**2
-_BASE = 1024 * _MIB
+GENEROUS = 1024 * _MIB
 _PER_THREAD = 16 * _MIB
 _PER_DEVICE = 16 * _MIB
 _DEVICES = ("disk", "interface", "hostdev", "filesystem")
@@ -112,11 +112,11 @@ def memory_of(document: Document) -> int:
 
 def _hard_limit(text: str, document: Document, option: str) -> Wished:
     if text == AUTO:
-        return _automatic(document)
+        return automatic_limit(document)
     return Wished(size(text, option, NONE))
 
 
-def _automatic(document: Document) -> Wished:
+def automatic_limit(document: Document) -> Wished:
     """Room for the guest and for what QEMU needs besides, on the generous side: less ends in an OOM kill.
 
     The 1 GiB is what libvirt itself grants over the memory to a guest with VFIO devices.
@@ -127,13 +127,13 @@ def _automatic(document: Document) -> Wished:
     threads = vcpus + (document.number("iothreads") or 0)
     devices = sum(1 for tag in _DEVICES for dummy in document.all("devices", tag))
     tables = memory // 64
-    total = memory + video + _BASE + threads * _PER_THREAD + devices * _PER_DEVICE + tables
+    total = memory + video + GENEROUS + threads * _PER_THREAD + devices * _PER_DEVICE + tables
     total = -(-total // _MIB) * _MIB
     return Wished(
         total,
         f"auto: {format_size(memory)} of memory, {format_size(video)} of video memory, {format_size(tables)} for page "
         f"tables, {format_size(_PER_THREAD)} for each of {threads} vCPUs and iothreads, {format_size(_PER_DEVICE)} for "
-        f"each of {devices} devices, and {format_size(_BASE)} for QEMU itself",
+        f"each of {devices} devices, and {format_size(GENEROUS)} for QEMU itself",
     )
 
 

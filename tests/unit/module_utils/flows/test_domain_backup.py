@@ -13,14 +13,20 @@ import pytest
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.model import Pair
 from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.record import Record
-from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.domain_backup import keep_backup, read_records
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.domain_backup import (
+    keep_backup,
+    prune_backups,
+    read_records,
+)
 
 UUID = "0b3e0c6c-2f6b-4a5e-9a59-3d3b6f0f8f0e"
 RECORD = Record("2026-11-23T06:14:16Z", {"balloon.model": Pair("virtio", "none")})
 
 
 def keep(directory: Path, xml: str = "<domain/>", count: int = 10) -> Path:
-    return Path(keep_backup(str(directory), UUID, xml, RECORD, count))
+    kept = keep_backup(str(directory), UUID, xml, RECORD)
+    prune_backups(kept, count)
+    return Path(kept)
 
 
 def test_it_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
