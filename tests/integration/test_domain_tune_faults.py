@@ -19,6 +19,7 @@ import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt import live
+from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.bindings import in_our_words
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 from ansible_collections.goldsmith.kvm.tests.unit.tuning import tuned
 
@@ -85,6 +86,63 @@ def test_a_failure_takes_back_what_was_done_to_every_domain(
     with pytest.raises(libvirt.libvirtError):
         tune(host, kvm, f"cputune: {{vcpupin: [{{vcpu: all, cpuset: '{FIRST}'}}]}}\n{NO_BALLOON}", "db-*")
     assert [(domain.XMLDesc(INACTIVE), affinities(domain)) for domain in domains] == before
+
+
+@pytest.mark.parametrize("undefine", [False, True])
+def test_what_somebody_else_has_done_since_is_not_taken_back(
+    kvm: Hypervisor, host: LocalHost, monkeypatch: pytest.MonkeyPatch, undefine: bool
+) -> None:
+    """The second domain's call fails, after somebody has defined the first one anew, or undefined it."""
+    first, second = (kvm.define(name) for name in ("db-1", "db-2"))
+    second.create()
+    pin = live.call
+
+    def pin_late(name: str, handle: t.Any, index: int, value: t.Any) -> None:
+        text = first.XMLDesc(INACTIVE)
+        if undefine:
+            first.undefine()
+        else:
+            kvm.connection.defineXML(text.replace("<name>", "<title>theirs</title><name>", 1))
+        handle.pinVcpu(99, (True,))
+        pin(name, handle, index, value)
+
+    monkeypatch.setattr(live, "call", lambda *given: in_our_words_of(pin_late, *given))
+    with pytest.raises(GoldsmithError, match="Not all could be taken back: db-1: ") as raised:
+        tune(host, kvm, f"cputune: {{vcpupin: [{{vcpu: '0', cpuset: '{FIRST}'}}]}}\n{NO_BALLOON}", "db-*")
+    assert (raised.value.details["not_taken_back"], raised.value.details["changed"]) == (["db-1"], True)
+    assert "vcpupin" not in second.XMLDesc(INACTIVE)
+    there = {domain.name() for domain in kvm.connection.listAllDomains()}
+    assert there == ({"db-2"} if undefine else {"db-1", "db-2"})
+    if not undefine:
+        assert "<title>theirs</title>" in first.XMLDesc(INACTIVE)
+    # Of the one that is still changed there is a record.
+    kept = sorted(path.parent.name for path in Path(host.tmpdir, "backups").glob("*/*.json"))
+    assert kept == [first.UUIDString()]
+
+
+def in_our_words_of(work: t.Callable[..., None], *given: t.Any) -> None:
+    with in_our_words("db-2 could not be changed"):
+        work(*given)
+
+
+def test_iothreads_that_went_come_back_with_their_numbers_and_pins(kvm: Hypervisor) -> None:
+    ids = "<iothreadids><iothread id='1'/><iothread id='7'/></iothreadids>"
+    domain = kvm.connection.defineXML(
+        kvm.xml("db-1").replace("<iothreads>1</iothreads>", f"<iothreads>2</iothreads>{ids}")
+    )
+    domain.create()
+    first = tuple(cpu == int(FIRST) for cpu in range(kvm.connection.getInfo()[2]))
+    domain.pinIOThread(7, first, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def threads() -> list[t.Any]:
+        return sorted(domain.ioThreadInfo(libvirt.VIR_DOMAIN_AFFECT_LIVE))
+
+    before = threads()
+    undo = live.undoing("set_iothreads", domain, 0, 2)
+    live.call("set_iothreads", domain, 0, 1)
+    assert [thread[0] for thread in threads()] == [1]
+    undo()
+    assert threads() == before
 
 
 def test_two_runs_at_once_wait_for_each_other(kvm: Hypervisor, host: LocalHost) -> None:

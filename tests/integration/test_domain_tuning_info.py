@@ -143,10 +143,11 @@ def test_what_libvirt_does_not_pass_on_is_told(kvm: Hypervisor, host: LocalHost)
 def test_limits_of_cgroups_and_who_changes_them(kvm: Hypervisor, host: LocalHost) -> None:
     domain = kvm.define("db-1")
     asked = "cputune: {shares: '512', quota: '20000', period: '50000', emulator_quota: '30000'}"
-    tuned(host, kvm.uri, ["db-1"], f"{asked}\nmemory_backing: {{hard_limit: 2G}}")
+    tuned(host, kvm.uri, ["db-1"], asked)
+    domain.create()
     if live.ability(domain, ["set_shares", "set_hard_limit"]).obstacles:
         pytest.skip("libvirt may not use this machine's cgroups")
-    domain.create()
+    live.call("set_hard_limit", domain, 0, 2 * 1024**3)
     found = rows(audit(host, kvm))
     limits = {"shares": 512, "quota": 20000, "period": 50000, "emulator_quota": 30000, "emulator_period": 100000}
     seen = {name: found[f"cputune.{name}"]["kernel"] for name in limits}
@@ -162,7 +163,8 @@ def test_limits_of_cgroups_and_who_changes_them(kvm: Hypervisor, host: LocalHost
 def group_of(pid: int, thread: str, *files: str) -> list[Path]:
     """Files of the cgroup of a thread of QEMU, wherever the machine has mounted its controllers."""
     task = next(task for task in Path(f"/proc/{pid}/task").iterdir() if (task / "comm").read_text().strip() == thread)
-    paths = {line.split(":", 2)[2] for line in (task / "cgroup").read_text().splitlines()} - {"/"}
+    lines = [line.split(":", 2) for line in (task / "cgroup").read_text().splitlines()]
+    paths = {path for dummy, controllers, path in lines if "cpu" in controllers.split(",") or not controllers} - {"/"}
     mounts = [mount for mount in [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()] if mount.is_dir()]
     found = {(mount / path.lstrip("/") / file).resolve() for mount in mounts for path in paths for file in files}
     return sorted(path for path in found if path.exists())

@@ -122,16 +122,17 @@ def _memory_limits(case: Case) -> Iterator[Finding]:
             f"{format_size(limit)} may be too little for the guest's memory of {format_size(memory)} and QEMU's own: "
             f"the kernel would kill it; hard_limit: auto would be {format_size(enough)}",
         )
-    if not locked:
-        return
     most = case.host.memlock
-    if most is not None and (not isinstance(limit, int) or limit > most):
+    # With a limit QEMU may lock that much, whether its memory is locked or not.
+    if most is not None and (limit > max(most, memory - 1) if isinstance(limit, int) else locked):
         yield from case.find(
             "refuse",
             ("memory_backing.locked", "memory_backing.hard_limit"),
             f"libvirtd cannot let QEMU lock that much: its own limit is {format_size(most)}, and it has not the right "
-            "to lift it (CAP_SYS_RESOURCE), as in most containers",
+            "to lift it (CAP_SYS_RESOURCE), as in most containers; it has to where memory is locked or limited",
         )
+    if not locked:
+        return
     if limit == NONE:
         yield from case.find(
             "warn",

@@ -13,6 +13,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.common.cpuset import
 from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.document import Document
 from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.kernel import agrees, kernel_view
 from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.model import Value
+from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.qemu_arguments import without_secrets
 from ansible_collections.goldsmith.kvm.plugins.module_utils.host.cgroups import DomainGroup, ThreadGroup
 from ansible_collections.goldsmith.kvm.plugins.module_utils.host.processes import Process, Thread
 from ansible_collections.goldsmith.kvm.plugins.module_utils.host.procfs import Bound, MemoryPlaces, Scheduling
@@ -256,3 +257,22 @@ def test_memory_that_only_the_threads_are_bound_for() -> None:
 )
 def test_what_agrees(knob: str, said: Value, done: Value, agreed: bool) -> None:
     assert agrees(knob, said, done) is agreed
+
+
+def test_what_may_be_secret_is_left_out_of_the_command_line() -> None:
+    told = [
+        *("/usr/bin/qemu-system-x86_64", "-name", "guest=db-1,debug-threads=on", "-S"),
+        *("-object", '{"qom-type":"secret","id":"masterKey0","format":"raw","data":"c2VjcmV0"}'),
+        *("-smbios", "type=11,value=io.systemd.credential:passwd.hashed-password.root=$6$secret"),
+        *("-fw_cfg", "name=opt/secret,string=secret", "-append", "password=secret", "-kernel", "/boot/vmlinuz"),
+        *(
+            "-blockdev",
+            '{"driver":"https","url":"https://user:secret@example.com/a.raw","node-name":"libvirt-1-storage"}',
+        ),
+        *("-device", '{"driver":"virtio-blk-pci","drive":"libvirt-1-format"}'),
+    ]
+    shown = list(without_secrets(told))
+    assert "secret" not in " ".join(shown).replace('"qom-type":"secret"', "") and "c2Vj" not in " ".join(shown)
+    assert shown[:4] == ["…", "-name", "guest=db-1,debug-threads=on", "-S"]
+    assert shown[5] == '{"qom-type":"secret","id":"masterKey0","format":"raw","data":…}'
+    assert '"node-name":"libvirt-1-storage"' in shown[-3] and shown[-1] == told[-1]

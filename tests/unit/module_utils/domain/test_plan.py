@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -64,10 +65,58 @@ def test_a_running_domain_has_taken_its_pages_already() -> None:
     assert statuses(plan(asked, text, nodes=taken)) == {"memory_backing.hugepages": "refused"}
 
 
+LIMIT = "memory_backing.hard_limit"
+
+
+@pytest.mark.parametrize(
+    ("asked", "warned"),
+    [("hard_limit: 1025M", True), ("hard_limit: 2G", False), ("hard_limit: auto", False), ("hard_limit: none", False)],
+)
+def test_a_limit_that_leaves_no_room_for_qemu(asked: str, warned: bool) -> None:
+    planned = plan(f"memory_backing: {{{asked}}}")
+    assert [
+        "may be too little for the guest's memory of 1 GiB and QEMU's own" in text for text in planned.warnings
+    ] == [True] * warned
+
+
+def test_pages_of_the_host_s_default_size() -> None:
+    few = {0: Node(CpuSet.of(range(8)), {2 * MIB: Pages(511, 511)})}
+    asked = "memory_backing: {hugepages: {size: default}}"
+    planned = plan(asked, nodes=few, default_page=2 * MIB)
+    assert "needs 512 pages of 2 MiB, and the host has 511" in reason(planned, "memory_backing.hugepages")
+    # Of a remote host it is not known.
+    assert statuses(plan(asked, nodes=few)) == {"memory_backing.hugepages": "applied"}
+
+
+@pytest.mark.parametrize(
+    ("timer", "policy", "taken"),
+    [("rtc", "merge", "delay, catchup"), ("pit", "merge", "delay, catchup, discard"), ("kvmclock", "delay", "no ")],
+)
+def test_policies_that_a_timer_does_not_have(timer: str, policy: str, taken: str) -> None:
+    planned = plan(f"clock: {{timers: [{{name: {timer}, tickpolicy: {policy}}}]}}")
+    assert f"does not take that for {timer}, but {taken}" in reason(planned, f"clock.{timer}.tickpolicy")
+
+
+def test_a_balloon_on_another_bus_is_left_alone() -> None:
+    text, count = re.subn(r"(<memballoon model=.virtio)", r"\1-non-transitional", xml())
+    assert count == 1
+    assert statuses(plan("balloon: {model: virtio}", text)) == {"balloon.model": "already"}
+
+
+def test_what_else_is_said_of_cells() -> None:
+    cells = "<numa><cell id='0' cpus='0-1' memory='1048576' unit='KiB'/></numa>"
+    bound = "<numatune><memory mode='strict' nodeset='0'/><memnode cellid='0' mode='strict' nodeset='0'/></numatune>"
+    text = xml().replace("<os>", f"{bound}<cpu mode='custom'><model>qemu64</model>{cells}</cpu><os>")
+    assert "memnode" in reason(plan("numa: {cells: []}", text), "numa.cells")
+    assert "memnode" in reason(plan("numa: {memory: {nodeset: default}}", text), "numa.memory.nodeset")
+
+
 def test_locked_memory_of_a_daemon_that_may_not_lock() -> None:
     planned = plan("memory_backing: {locked: true, hard_limit: 4G}", memlock=64 * 1024)
     assert "CAP_SYS_RESOURCE" in reason(planned, "memory_backing.locked")
-    assert statuses(planned) == {"memory_backing.locked": "refused", "memory_backing.hard_limit": "applied"}
+    # libvirt lets QEMU lock as much as its limit, whether its memory is locked or not.
+    assert statuses(planned) == {"memory_backing.locked": "refused", "memory_backing.hard_limit": "refused"}
+    assert "CAP_SYS_RESOURCE" in reason(plan("memory_backing: {hard_limit: 4G}", memlock=64 * 1024), LIMIT)
     assert not plan("memory_backing: {locked: true, hard_limit: 4G}", memlock=8 * 1024**3).refused
 
 

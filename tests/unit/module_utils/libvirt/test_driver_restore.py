@@ -331,6 +331,41 @@ def test_a_backup_that_cannot_be_made(connection: t.Any, host: LocalHost) -> Non
         restore(host, "db-1")
 
 
+def test_attempts_that_fail_leave_older_backups_alone(
+    connection: t.Any, host: LocalHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many they are: the last change can be undone, and no definition of an attempt is kept."""
+    first = tune(host, "db-1", tuning="balloon: {model: none}")["domains"]["db-1"]["backup"]
+
+    def refuse(self: t.Any, xml: str, flags: int) -> t.Any:
+        del self, xml, flags
+        raise libvirt.libvirtError("no")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(connection), "defineXMLFlags", refuse)
+        for dummy in range(3):
+            with pytest.raises(GoldsmithError):
+                tune(host, "db-1", backup_keep=2)
+    there = [path for path in Path(first).parent.iterdir() if path.suffix == ".xml"]
+    assert there == [Path(first)]
+    restore(host, "db-1")
+    assert "model='none'" not in definition(connection, "db-1")
+
+
+@pytest.mark.usefixtures("connection")
+def test_who_names_nothing_is_told_so(host: LocalHost) -> None:
+    cases: list[tuple[str, dict[str, t.Any], str]] = [
+        ("present", {"wishes": [{"domains": []}]}, r"wishes\[0\].domains is empty"),
+        ("restored", {"domains": []}, "domains is empty"),
+        ("restored", {"domains": ["db-1"], "wishes": [{"domains": ["db-2"]}]}, "both domains and wishes"),
+    ]
+    for state, options, told in cases:
+        with pytest.raises(GoldsmithError, match=told):
+            restored(host, URI, options.pop("domains", None), state=state, **options)
+    done = restored(host, URI, None, state="present", wishes=[{"domains": []}], allow_empty=True)
+    assert (done["changed"], done["domains"]) == (False, {})
+
+
 def test_a_record_that_is_damaged(connection: t.Any, host: LocalHost) -> None:
     record = Path(tune(host, "db-1")["domains"]["db-1"]["backup"]).with_suffix(".json")
     whole = record.read_text()
