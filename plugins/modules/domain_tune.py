@@ -183,7 +183,8 @@ EXAMPLES = r"""
 RETURN = r"""
 domains:
   description:
-    - What became of each domain, by name. In check mode, what would become of it.
+    - What became of each domain, by name. In check mode, and where the call fails because knobs are refused, what would
+      become of it.
   returned: success, and when knobs are refused, domains fail with O(atomic=false), or cannot be restarted
   type: dict
   sample:

@@ -196,6 +196,13 @@ def test_single_tags(kvm: Hypervisor, inventory: Inventory) -> None:
     assert audited.changed == [] and LOOK in audited.tasks and TUNE not in audited.tasks
 
 
+def test_every_drift_that_the_guide_names_can_be_allowed() -> None:
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    guide = GUIDE.read_text().partition("| name | means |")[2]
+    names = re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE)
+    assert sorted(specs["domain_tuning_drift_allowed"]["choices"]) == sorted(names)
+
+
 def test_drift_that_is_not_allowed(kvm: Hypervisor, inventory: Inventory) -> None:
     domain = kvm.define("db-1")
     kvm.define("db-2")
@@ -207,6 +214,10 @@ def test_drift_that_is_not_allowed(kvm: Hypervisor, inventory: Inventory) -> Non
     assert "domain_tuning_drift_allowed the names that are no failure" in said
     inventory.host(wishes=CACHE, drift_allowed=["not_as_wished", "changed_by_hand", "hurts"])
     inventory.play("--tags", "domain_tuning_audit")
+    # As -e has it.
+    inventory.play(
+        "--tags", "domain_tuning_audit", "-e", "domain_tuning_drift_allowed=not_as_wished,changed_by_hand,hurts"
+    )
     inventory.host(wishes=CACHE)
     assert inventory.play().changed == [TUNE]
     assert disk(domain) == {"cache": "none"}
