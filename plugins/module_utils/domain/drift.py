@@ -152,7 +152,9 @@ class _Sides:
 
     def _of_thread(self, live: Value, kernel: Value) -> Iterator[Drift]:
         allowed = self.kernel.allowed.get(self.knob)
-        if kernel != live:
+        if allowed is not None and isinstance(live, CpuSet) and kernel != live and kernel == live & allowed:
+            yield Drift("cgroup_limits", f"the thread's cgroup allows the CPUs {allowed} only")
+        elif kernel != live:
             yield Drift(
                 "affinity_reset",
                 f"libvirt has {worded(live)}, and the kernel lets the thread run on {kernel}: something else has "

@@ -68,7 +68,10 @@ def kernel_view(process: Process, live: Document) -> KernelView:
     unavailable.update({knob: _NO_GROUP for knob in CGROUPS if knob not in values})
     if process.places is None:
         unavailable.update(dict.fromkeys(_OF_NUMA_MAPS, _NO_RIGHT))
-    values["memory_backing.locked"] = process.locked >= memory_of(live)
+    # Huge pages are never swapped out, and are not counted as locked.
+    values["memory_backing.locked"] = process.locked > 0 and process.locked + kernel_memory.huge(process) >= memory_of(
+        live
+    )
     remarks = {**arguments.remarks, **kernel_memory.remarks(process, live)}
     return KernelView(values, unavailable, kernel_threads.allowed(process), remarks)
 

@@ -104,7 +104,8 @@ def _memory(arguments: tuple[str, ...], live: Document) -> Iterator[tuple[str, V
     yield "memory_backing.access", "shared" if is_on(first.get("share")) else "private"
     if not huge:
         yield "memory_backing.allocation", "immediate" if is_on(first.get("prealloc")) else "ondemand"
-    yield "memory_backing.discard", all(is_on(part.get("discard-data")) for part in parts)
+    if source != "anonymous":
+        yield "memory_backing.discard", all(is_on(part.get("discard-data")) for part in parts)
 
 
 def _balloon(arguments: tuple[str, ...], dummy: Document) -> Iterator[tuple[str, Value]]:

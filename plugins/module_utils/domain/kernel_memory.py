@@ -38,6 +38,12 @@ def values(process: Process, live: Document) -> dict[str, Value]:
     return found
 
 
+def huge(process: Process) -> int:
+    """Bytes on huge pages; none where this user may not know."""
+    sizes = {} if process.places is None else process.places.by_page_size
+    return sum(taken for size, taken in sizes.items() if size > _HUGE)
+
+
 def _of_nodes(process: Process) -> Mapping[str, Value]:
     bound = process.places.bound if process.places is not None else ()
     if not bound:

@@ -89,9 +89,10 @@ def _cpus(case: Case, knob: str) -> CpuSet:
 def _hugepages(case: Case) -> Iterator[Finding]:
     knob = HUGEPAGES
     size = size_of(case.after, case.host)
-    if size is None or knob not in case.wished:
+    knobs = (knob, "numa.memory.nodeset", "numa.memory.mode")
+    if size is None or not case.wished.intersection(knobs):
         return
-    if all(size not in node.pages for node in case.host.nodes.values()):
+    if knob in case.wished and all(size not in node.pages for node in case.host.nodes.values()):
         known = sorted({page for node in case.host.nodes.values() for page in node.pages})
         sizes = ", ".join(map(format_size, known)) or "none"
         yield Finding("refuse", knob, f"the host has no pages of {format_size(size)}; it has {sizes}")
@@ -101,7 +102,7 @@ def _hugepages(case: Case) -> Iterator[Finding]:
         return
     lacking = shortage(case.host, size, bound_nodes(case.after), pages_of(case.after, size))
     if lacking:
-        yield Finding("refuse", knob, lacking)
+        yield from case.find("refuse", knobs, lacking)
 
 
 def _memory_limits(case: Case) -> Iterator[Finding]:

@@ -26,6 +26,11 @@ def hindrance(found: Found) -> str:
         )
     if found.managed_save:
         return "the domain has a managed save image, from which it would start; virsh managedsave-remove drops it"
+    jobs = [] if found.live is None else list(found.live.all("devices", "disk", "mirror"))
+    if jobs:
+        return (
+            "a job copies one of its disks (blockcopy), which would be lost; let it end, or abort it (virsh blockjob)"
+        )
     action = None if found.live is None else found.live.root.findtext("on_poweroff")
     if action not in _ENDS:
         return f"the domain does not end when its guest shuts down: its on_poweroff is {action}"

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
 import typing as t
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ..common.errors import GoldsmithError
 from ..domain import registry
@@ -46,6 +49,29 @@ def commit(connection: t.Any, work: Sequence[tuple[Known, DomainPlan]], *, atomi
     Returns the errors of the domains that failed, by name, which the others have survived. Errors have a detail
     ``not_taken_back``: the names of the domains that are still changed.
     """
+    with _ended_in_order():
+        return _commit(connection, work, atomic)
+
+
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Who is told to end, by a time limit or a connection that broke, takes back what was done before."""
+
+    def end(number: int, dummy: t.Any) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _commit(connection: t.Any, work: Sequence[tuple[Known, DomainPlan]], atomic: bool) -> dict[str, GoldsmithError]:
     failed: dict[str, GoldsmithError] = {}
     transaction = Transaction()
     validated: set[frozenset[str]] = set()
@@ -85,8 +111,11 @@ def _carry_out(connection: t.Any, known: Known, plan: DomainPlan, transaction: T
         if change.call is not None:
             asked, handle = change.call, known.listed.handle
             undo = live.undoing(asked.name, handle, asked.index, change.undo_value)
+            if asked.name in live.OF_SEVERAL_PARTS:
+                transaction.done(name, undo)
             live.call(asked.name, handle, asked.index, change.live_value)
-            transaction.done(name, undo)
+            if asked.name not in live.OF_SEVERAL_PARTS:
+                transaction.done(name, undo)
     _read_back(read_domain(known.listed, secrets=True), plan)
 
 

@@ -19,7 +19,7 @@ from ..domain.wishes import is_meant, refuse_other_hypervisors, refuse_unknown
 from ..host.facts import from_capabilities, from_sysfs
 from ..host.model import HostFacts
 from ..libvirt import live
-from ..libvirt.bindings import in_our_words
+from ..libvirt.bindings import LibvirtError, in_our_words, libvirt
 from ..libvirt.connection import daemon_uid, is_local
 from ..libvirt.cpus import cpu_models, unknown_features
 from ..libvirt.domains import Definitions, Listed, list_domains, read_definitions
@@ -36,15 +36,25 @@ class Known:
     found: Found
 
 
-def read_domains(connection: t.Any, selectors: Sequence[str], *, allow_empty: bool, secrets: bool) -> dict[str, Known]:
-    """The domains that the selectors mean, by name. Raises BadRequestError for one that means none."""
+def read_domains(
+    connection: t.Any, selectors: Sequence[str], *, allow_empty: bool, secrets: bool, others: Sequence[str] = ()
+) -> dict[str, Known]:
+    """The domains that the selectors mean, by name. Raises BadRequestError for one that means none.
+
+    :arg others: selectors that have to mean domains as well, which are not read.
+    """
     listed = list_domains(connection)
-    refuse_unknown(selectors, {name: domain.uuid for name, domain in listed.items()}, allow_empty)
-    return {
-        name: read_domain(domain, secrets=secrets)
-        for name, domain in listed.items()
-        if is_meant(selectors, name, domain.uuid)
-    }
+    refuse_unknown([*selectors, *others], {name: domain.uuid for name, domain in listed.items()}, allow_empty)
+    found = {}
+    for name, domain in listed.items():
+        if is_meant(selectors, name, domain.uuid):
+            try:
+                found[name] = read_domain(domain, secrets=secrets)
+            except LibvirtError as error:
+                # Undefined in this moment, it is one less that fits a pattern.
+                if error.code != libvirt.VIR_ERR_NO_DOMAIN or {name, domain.uuid} & set(selectors):
+                    raise
+    return found
 
 
 def read_domain(domain: Listed, *, secrets: bool) -> Known:

@@ -78,6 +78,14 @@ def restart_domains(
         else plans[name]
         for name in names
     }
+    for name, plan in come.items():
+        still = [change.knob for change in plan.changes if change.status == "pending_restart"]
+        if still and name not in failed:
+            failed[name] = GoldsmithError(
+                f"{name} was started anew, and has still other values of {', '.join(still)}: this host or its QEMU "
+                "cannot give it what the definition says",
+                "Take those wishes out, or every run restarts it in vain",
+            )
     return come, failed
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ..common.errors import BadRequestError
@@ -52,9 +52,9 @@ def _task(known: Known, record: Record) -> Task:
     return Task(known.found, wished, refused)
 
 
-def undone(record: Record, time: str) -> Record:
+def undone(record: Record, time: str, refused: Collection[str]) -> Record:
     """What is recorded of undoing it: a second run finds the values from before, and has nothing to do."""
-    return Record(time, record.knobs, restored=True)
+    return Record(time, {knob: pair for knob, pair in record.knobs.items() if knob not in refused}, restored=True)
 
 
 def selectors_of(params: Mapping[str, t.Any]) -> list[str]:

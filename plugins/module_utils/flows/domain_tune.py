@@ -158,7 +158,8 @@ def _kept(
 
 def _backup(params: Mapping[str, t.Any], known: Known, plan: DomainPlan, restored: Record | None) -> str:
     xml = known.definitions.persistent or ""
-    record = record_of(plan, now()) if restored is None else undone(restored, now())
+    kept_back = {change.knob for change in plan.refused}
+    record = record_of(plan, now()) if restored is None else undone(restored, now(), kept_back)
     return keep_backup(params["backup_dir"], known.found.uuid, xml, record)
 
 
@@ -210,7 +211,7 @@ def _fail(
     raise GoldsmithError(
         " ".join(told).rstrip("."),
         "The others were changed, as atomic is false" if failed else "All definitions are changed as asked",
-        changed=True,
+        changed=any(result["changed"] for result in results.values()),
         failed_domains=sorted({*failed, *stuck}),
         domains=results,
     )

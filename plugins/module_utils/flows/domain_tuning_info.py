@@ -47,7 +47,8 @@ def audit_domains(host: Host, params: Mapping[str, t.Any], dummy: bool) -> dict[
     uri, wishes = params["uri"], params["wishes"] or []
     with connected(uri, readonly=True) as connection:
         allow_empty = params["allow_empty"] or params["domains"] == [_ALL]
-        domains = read_domains(connection, params["domains"], allow_empty=allow_empty, secrets=False)
+        others = [selector for wish in wishes for selector in wish["domains"]]
+        domains = read_domains(connection, params["domains"], allow_empty=allow_empty, secrets=False, others=others)
         wished = {name: _wished(known, wishes) for name, known in domains.items()}
         facts = read_host(connection, [(known.found.document, wished[name]) for name, known in domains.items()])
     for warning in filter(None, (facts.restricted, *unmatched(wishes, (known.found for known in domains.values())))):

@@ -83,6 +83,12 @@ def redefine(connection: t.Any, domain: Listed, before: str, after: str, *, vali
         raise ChangedMeanwhileError(
             f"the definition of {domain.name} was changed by somebody else after it was read", "Run again"
         )
+    with in_our_words(f"the domain {domain.name} cannot be read"):
+        # Undefined while it runs, it would become persistent again; started meanwhile, it would be taken for tuned.
+        if not domain.handle.isPersistent() or bool(domain.handle.isActive()) != domain.active:
+            raise ChangedMeanwhileError(
+                f"{domain.name} was started, ended or undefined by somebody else after it was read", "Run again"
+            )
     define(connection, domain.name, after, validate=validate)
 
 

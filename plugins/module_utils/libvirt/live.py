@@ -32,9 +32,13 @@ def call(name: str, handle: t.Any, index: int, value: t.Any) -> None:
         _CALLS[name](handle, index, value)
 
 
+OF_SEVERAL_PARTS: t.Final = ("set_iothreads",)
+"""Calls that may fail half-way."""
+
+
 def undoing(name: str, handle: t.Any, index: int, value: t.Any) -> Callable[[], None]:
     """What takes a call back that is going to be made; ``value`` is what there is before it. Raises LibvirtError."""
-    if name != "set_iothreads":
+    if name not in OF_SEVERAL_PARTS:
         return functools.partial(call, name, handle, index, value)
     # Their numbers may have gaps, and they have pins.
     with in_our_words(f"the iothreads of {handle.name()} cannot be read"):

@@ -45,6 +45,11 @@ class OfDevice(Attribute):
 
 
 class StatsPeriod(Number):
+    def obstacle(self, value: Value, running: Document) -> str | None:
+        if running.attribute("model", *_DEVICE) == NONE:
+            return "the running domain has no balloon"
+        return super().obstacle(value, running)
+
     def write(self, document: Document, value: Value) -> None:
         if value != self.default:
             _ensure(document)

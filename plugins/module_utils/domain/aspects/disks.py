@@ -25,6 +25,8 @@ _KINDS = (None, "disk", "lun")
 _SOURCES = ("file", "dev", "name", "dir", "volume")
 
 
+_SERVED_ELSEWHERE = "vhostuser"
+"""QEMU has no cache for it, nor anything else of what can be asked."""
 _MOST_QUEUES = 1024
 """Of a virtio device (VIRTIO_QUEUE_MAX in QEMU)."""
 
@@ -71,8 +73,8 @@ class Disks:
     def matching(self, match: dict[str, t.Any], document: Document) -> list[str]:
         """The targets of the disks that have all of what ``match`` says.
 
-        A target that the domain does not have is one of them. Drives for CD-ROMs and floppies are none, unless they
-        are named by target, source or alias.
+        A target that the domain does not have is one of them. Drives for CD-ROMs and floppies, and disks that another
+        process serves, are none, unless they are named by target, source or alias.
         """
         wanted = given(match)
         disks = targets(document)
@@ -82,7 +84,8 @@ class Disks:
         return [
             target
             for target, disk in disks.items()
-            if (by_name or disk.get("device") in _KINDS) and _fits(target, disk, wanted)
+            if (by_name or (disk.get("device") in _KINDS and disk.get("type") != _SERVED_ELSEWHERE))
+            and _fits(target, disk, wanted)
         ]
 
     def absent(self, knob: str, document: Document) -> str:

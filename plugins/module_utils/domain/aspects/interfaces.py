@@ -55,7 +55,9 @@ class Interfaces:
             if entry.get("driver") is not None:
                 values["driver"] = entry["driver"]
             if entry.get("queues") is not None:
-                values["queues"] = number(entry["queues"], f"{where}.queues", 1, _MOST_QUEUES, DEFAULT)
+                queues = number(entry["queues"], f"{where}.queues", 1, _MOST_QUEUES, DEFAULT)
+                # libvirt writes down no single queue, which is what there is by default.
+                values["queues"] = DEFAULT if queues == 1 else queues
             if not values:
                 raise BadRequestError(f"{where} has a match and nothing else", "Say what the interfaces are to be like")
             for mac in self.matching(entry["match"], document):

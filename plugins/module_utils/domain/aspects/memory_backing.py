@@ -100,14 +100,14 @@ _PLACES: dict[str, Place] = {
 
 
 def memory_of(document: Document) -> int:
-    """Bytes of memory that the guest can have."""
-    found = 0
-    for name in ("memory", "maxMemory"):
-        element = document.find(name)
-        if element is not None:
-            value = in_bytes(element.text or "", element.get("unit"))
-            found = max(found, value) if isinstance(value, int) else found
-    return found
+    """Bytes of memory that the guest is started with."""
+    return _bytes(document, "memory")
+
+
+def _bytes(document: Document, name: str) -> int:
+    element = document.find(name)
+    value = None if element is None else in_bytes(element.text or "", element.get("unit"))
+    return value if isinstance(value, int) else 0
 
 
 def _hard_limit(text: str, document: Document, option: str) -> Wished:
@@ -121,7 +121,8 @@ def automatic_limit(document: Document) -> Wished:
 
     The 1 GiB is what libvirt itself grants over the memory to a guest with VFIO devices.
     """
-    memory = memory_of(document)
+    # More of it may be plugged in while the guest runs.
+    memory = max(memory_of(document), _bytes(document, "maxMemory"))
     video = sum(_video(model.get("vram"), model.get("ram")) for model in document.all("devices", "video", "model"))
     vcpus = document.number("vcpu") or 1
     threads = vcpus + (document.number("iothreads") or 0)

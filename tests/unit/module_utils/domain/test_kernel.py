@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import pytest
 
@@ -141,6 +142,9 @@ def test_a_cgroup_that_allows_less() -> None:
         Thread(13, "CPU 1/KVM", CpuSet.of(range(8)), Scheduling("other", 0), ThreadGroup(CpuSet.of(range(8)))),
     ]
     assert drifts(rows(process(threads=(*threads, *IOTHREADS)), live())) == {"cputune.vcpupin.0": ["cgroup_limits"]}
+    # The kernel takes what the cgroup lacks out of the affinity as well.
+    seen = [replace(threads[0], affinity=CpuSet.of([0, 1])), threads[1]]
+    assert drifts(rows(process(threads=(*seen, *IOTHREADS)), live())) == {"cputune.vcpupin.0": ["cgroup_limits"]}
 
 
 def test_schedulers_of_threads() -> None:

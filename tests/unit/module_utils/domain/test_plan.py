@@ -120,6 +120,39 @@ def test_locked_memory_of_a_daemon_that_may_not_lock() -> None:
     assert not plan("memory_backing: {locked: true, hard_limit: 4G}", memlock=8 * 1024**3).refused
 
 
+def test_memory_that_may_be_plugged_in_is_not_there_yet() -> None:
+    text = xml().replace("<os>", "<maxMemory slots='4' unit='GiB'>64</maxMemory><os>")
+    planned = plan("memory_backing: {hard_limit: 4G}", text)
+    assert statuses(planned) == {LIMIT: "applied"}
+    assert "64 GiB of memory" in reason(plan("memory_backing: {hard_limit: auto}", text), LIMIT)
+
+
+def test_huge_pages_have_to_be_on_new_nodes_too() -> None:
+    few = {number: Node(CpuSet.of(range(8)), {2 * MIB: Pages(512, free)}) for number, free in ((0, 512), (1, 0))}
+    text = xml().replace("<os>", "<memoryBacking><hugepages><page size='2048'/></hugepages></memoryBacking><os>")
+    planned = plan("numa: {memory: {mode: strict, nodeset: '1'}}", text, nodes=few)
+    assert "has 0 that are free" in reason(planned, "numa.memory.nodeset")
+
+
+def test_one_queue_is_the_default() -> None:
+    text = xml("interfaces")
+    planned = plan("interfaces: [{match: {all: true}, queues: '1'}]", text)
+    assert {str(change.wished) for change in planned.changes} == {"default"}
+
+
+def test_disks_that_another_process_serves_are_not_all() -> None:
+    served = "<source type='unix' path='/run/a'/><target dev='vdz' bus='virtio'/>"
+    text = xml().replace("</devices>", f"<disk type='vhostuser' device='disk'>{served}</disk></devices>")
+    assert "disks.vdz.cache" not in statuses(plan("disks: [{match: {all: true}, cache: none}]", text))
+    assert "disks.vdz.cache" in statuses(plan("disks: [{match: {target: vdz}, cache: none}]", text))
+
+
+def test_statistics_of_a_running_domain_without_a_balloon() -> None:
+    running = xml().replace('<memballoon model="virtio">', '<memballoon model="none">')
+    planned = plan("balloon: {model: virtio, stats_period: '5'}", xml(), running)
+    assert statuses(planned)["balloon.stats_period"] == "pending_restart"
+
+
 def test_a_realtime_vcpu_keeps_off_the_emulator() -> None:
     realtime = "vcpusched: [{vcpus: '1', scheduler: fifo, priority: 1}], vcpupin: [{vcpu: '1', cpuset: '5'}]"
     shared = plan(f"cputune: {{{realtime}}}")

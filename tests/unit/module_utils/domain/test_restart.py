@@ -72,4 +72,6 @@ def test_who_cannot_be_restarted(state: str, action: str, told: str) -> None:
 
 
 def test_who_would_start_from_what_is_saved() -> None:
+    copied = xml().replace("</disk>", "<mirror type='file' job='copy' file='/b'/></disk>", 1)
+    assert "blockcopy" in hindrance(found(xml(), copied))
     assert "managed save image" in hindrance(found(xml(), xml(), managed_save=True))

@@ -9,7 +9,9 @@ Of its CPUs 0, 2 and 4 are online.
 from __future__ import annotations
 
 import itertools
+import os
 import re
+import signal
 import typing as t
 from pathlib import Path
 
@@ -208,6 +210,80 @@ def test_a_definition_that_was_changed_meanwhile_is_not_overwritten(connection: 
     with pytest.raises(ChangedMeanwhileError, match="definition of db-1 was changed by somebody else"):
         redefine(connection, domain, read, read.replace(">2<", ">1<"), validate=True)
     assert ">98304<" in definition(connection, "db-1")
+
+
+@pytest.mark.parametrize("since", ["started", "undefined while it runs"])
+def test_a_domain_that_is_another_one_meanwhile_is_not_defined(connection: t.Any, since: str) -> None:
+    if since == "started":
+        domain = list_domains(connection)["db-1"]
+        domain.handle.create()
+    else:
+        connection.lookupByName("db-1").create()
+        domain = list_domains(connection)["db-1"]
+        domain.handle.undefine()
+    read = read_definitions(domain).persistent
+    assert read is not None
+    with pytest.raises(ChangedMeanwhileError, match="db-1 was started, ended or undefined by somebody else"):
+        redefine(connection, domain, read, read.replace(">2<", ">1<"), validate=True)
+    assert bool(domain.handle.isPersistent()) is (since == "started")
+
+
+def test_who_is_told_to_end_takes_back_what_was_done(
+    connection: t.Any, host: LocalHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a time limit, or by a connection that broke."""
+    before = {name: definition(connection, name) for name in ("db-1", "db-2")}
+    define = type(connection).defineXMLFlags
+
+    def define_until_told(self: t.Any, xml: str, flags: int) -> t.Any:
+        if "<name>db-2</name>" in xml:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return define(self, xml, flags)
+
+    monkeypatch.setattr(type(connection), "defineXMLFlags", define_until_told)
+    with pytest.raises(SystemExit, match="143"):
+        tune(host, ["db-1", "db-2"], "balloon: {model: none}")
+    assert {name: definition(connection, name) for name in before} == before
+    assert not list(Path(host.tmpdir, "backups").glob("*/*.json"))
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_when_all_domains_fail_nothing_has_changed(
+    connection: t.Any, host: LocalHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: t.Any, xml: str, flags: int) -> t.Any:
+        del self, xml, flags
+        raise libvirt.libvirtError("no")
+
+    monkeypatch.setattr(type(connection), "defineXMLFlags", refuse)
+    with pytest.raises(GoldsmithError, match="could not be changed") as raised:
+        tune(host, ["db-1"], "balloon: {model: none}", atomic=False)
+    assert raised.value.details["changed"] is False
+
+
+def test_a_domain_that_vanishes_is_one_less_that_fits_a_pattern(
+    connection: t.Any, host: LocalHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [name for name in ("db-1", "db-2") if connection.lookupByName(name)]
+    read = type(connection.lookupByName("db-1")).XMLDesc
+
+    def read_what_is_there(self: t.Any, flags: int = 0) -> str:
+        if self.name() == "db-2" and "db-2" in names:
+            names.remove("db-2")
+            connection.lookupByName("db-2").undefine()
+        return str(read(self, flags))
+
+    monkeypatch.setattr(type(connection.lookupByName("db-1")), "XMLDesc", read_what_is_there)
+    assert "db-2" not in audit(host, domains=["*"]) and "db-1" in audit(host, domains=["*"])
+
+
+def test_wishes_of_domains_that_are_not_there_are_no_silent_success(connection: t.Any, host: LocalHost) -> None:
+    assert connection.lookupByName("db-1")
+    wishes = [{"domains": ["dbb-1"], "profile": "database"}]
+    with pytest.raises(GoldsmithError, match="there is no domain 'dbb-1'"):
+        audit(host, domains=["db-1"], wishes=wishes)
+    with pytest.raises(GoldsmithError, match="no domain fits the pattern 'dbb-"):
+        audit(host, domains=["db-1"], wishes=[{**wishes[0], "domains": ["dbb-*"]}])
 
 
 def test_refused_before_anything_is_written(connection: t.Any, host: LocalHost) -> None:
