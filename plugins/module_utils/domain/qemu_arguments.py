@@ -83,7 +83,7 @@ def device(arguments: Sequence[str], driver: str) -> Options | None:
 
 def without_secrets(arguments: Sequence[str]) -> Iterator[str]:
     """The command line, with ``…`` for the values of all options but those that libvirt fills without secrets."""
-    hidden = True
+    hidden = False
     for argument in arguments:
         if argument.startswith("-"):
             hidden = argument not in _OPEN
