@@ -303,8 +303,8 @@ options:
             type: bool
           hard_limit:
             description:
-              - The most memory that QEMU may use, the guest's and its own. It is a limit for the cgroup, beyond which the
-                kernel kills QEMU, and for the memory that QEMU may lock.
+              - The most memory that QEMU may use, the guest's and its own. It is a limit for the cgroup, beyond which
+                the kernel kills QEMU, and for the memory that QEMU may lock.
               - V(auto) is the guest's memory with room for what QEMU needs besides, generously reckoned from the
                 definition; the result says how. V(none) takes the limit away.
             type: str

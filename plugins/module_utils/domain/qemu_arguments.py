@@ -16,19 +16,8 @@ _OPEN: t.Final = frozenset(
     f"-{name}"
     for name in (
         *("name", "uuid", "machine", "accel", "cpu", "smp", "m", "mem-prealloc", "mem-path", "object", "numa", "rtc"),
-        *(
-            "overcommit",
-            "global",
-            "boot",
-            "device",
-            "blockdev",
-            "netdev",
-            "chardev",
-            "mon",
-            "sandbox",
-            "msg",
-            "display",
-        ),
+        *("overcommit", "global", "boot", "device", "blockdev", "netdev", "chardev", "mon", "sandbox", "msg"),
+        *("display", "audiodev"),
     )
 )
 """Their values are of libvirt's making. Others (smbios, fw_cfg, append, and what people pass on) may hold secrets."""
