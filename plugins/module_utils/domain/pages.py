@@ -33,7 +33,7 @@ def size_of(document: Document, host: HostFacts) -> int | None:
 
 
 def pages_of(document: Document, size: int) -> int:
-    return -(-memory_of(document) // size)
+    return (memory_of(document) + size - 1) // size
 
 
 def shortage(host: HostFacts, size: int, bound: CpuSet | None, needed: int) -> str:
