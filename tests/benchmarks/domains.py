@@ -61,7 +61,6 @@ class _Domains:
 
     def __init__(self, hypervisor: Hypervisor, directory: Path) -> None:
         self._uri, self._connection, self._directory = hypervisor.uri, hypervisor.connection, directory
-        self._count = 0
         cpus = os.cpu_count() or 1
         self._pins = {
             f"bench-{number:03}": [(number + vcpu) % cpus for vcpu in range(_VCPUS)] for number in range(_DOMAINS)

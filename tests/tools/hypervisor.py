@@ -8,9 +8,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -23,6 +21,7 @@ from pathlib import Path
 from tests.fixtures.hypervisor import Hypervisor, alone
 
 from .paths import ROOT, RUN
+from .process import end_recorded
 
 DIRECTORY = RUN / "hypervisor"
 VARIABLES = DIRECTORY / "variables.json"
@@ -74,19 +73,7 @@ def hold() -> None:
 
 def down() -> None:
     """End it and its guests, if it runs."""
-    if not _PID.exists():
-        return
-    pid = int(_PID.read_text())
-    process = Path(f"/proc/{pid}")
-    # Only if it is still ours, and not another program that got its number.
-    with contextlib.suppress(OSError):
-        if b"tests.tools.hypervisor" in (process / "cmdline").read_bytes():
-            os.kill(pid, signal.SIGTERM)
-            while process.exists():
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
-                time.sleep(0.02)
-    _PID.unlink()
+    end_recorded(_PID, "tests.tools.hypervisor")
 
 
 def main() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
@@ -151,3 +152,20 @@ class Log:
     def complaints(self) -> str:
         """What the programs that failed said, or the last lines of all when none did."""
         return "\n".join(self._complaints or self.output().splitlines()[-_SHOWN:])
+
+
+def end_recorded(pid_file: Path, module: str) -> None:
+    """End the program whose number is in a file, if it still is the one that runs this module, and wait for that."""
+    if not pid_file.exists():
+        return
+    pid = int(pid_file.read_text())
+    process = Path(f"/proc/{pid}")
+    # Only if it is not another program that got its number.
+    with contextlib.suppress(OSError):
+        if module.encode() in (process / "cmdline").read_bytes():
+            os.kill(pid, signal.SIGTERM)
+            while process.exists():
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+                time.sleep(0.02)
+    pid_file.unlink()

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -23,6 +21,7 @@ from tests.fixtures.apt_repository import LOOPBACK_IN_APPLIANCE
 from tests.fixtures.build import build
 
 from .paths import CACHE, ROOT, RUN
+from .process import end_recorded
 
 DIRECTORY = RUN / "site"
 VARIABLES = DIRECTORY / "variables.json"
@@ -107,18 +106,7 @@ class Site:
 
 def down() -> None:
     """Stop the server, if one runs."""
-    if not _PID.exists():
-        return
-    pid = int(_PID.read_text())
-    # Only if it is still the server, and not another program that got its number.
-    with contextlib.suppress(OSError):
-        if b"tests.fixtures.server" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGTERM)
-            while Path(f"/proc/{pid}").exists():
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
-                time.sleep(0.02)
-    _PID.unlink()
+    end_recorded(_PID, "tests.fixtures.server")
 
 
 def _folded(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from ..host.model import HostFacts
 from . import registry
 from .aspects.cputune import iothread_ids, vcpu_count
 from .aspects.disks import bus_of, source_of, targets
-from .aspects.memory_backing import GENEROUS, automatic_limit, memory_of
+from .aspects.memory_backing import FOR_QEMU_ITSELF, automatic_limit, memory_of
 from .document import Document
 from .model import Finding, Value
 from .pages import HUGEPAGES, bound_nodes, pages_of, shortage, size_of
@@ -116,7 +116,7 @@ def _memory_limits(case: Case) -> Iterator[Finding]:
             "QEMU; hard_limit: auto leaves room for QEMU as well",
         )
     enough = automatic_limit(case.after).value
-    if isinstance(limit, int) and isinstance(enough, int) and memory <= limit < enough - GENEROUS:
+    if isinstance(limit, int) and isinstance(enough, int) and memory <= limit < enough - FOR_QEMU_ITSELF:
         yield from case.find(
             "warn",
             "memory_backing.hard_limit",

@@ -23,8 +23,6 @@ _MATCHES = ("target", "source", "alias", "bus")
 _KINDS = (None, "disk", "lun")
 """The attribute device of what is a disk to its guest; the others are CD-ROM and floppy drives."""
 _SOURCES = ("file", "dev", "name", "dir", "volume")
-
-
 _SERVED_ELSEWHERE = "vhostuser"
 """QEMU has no cache for it, nor anything else of what can be asked."""
 _MOST_QUEUES = 1024

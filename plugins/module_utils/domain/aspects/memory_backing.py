@@ -15,7 +15,8 @@ from ..places import DEFAULT, NONE, Attribute, Flag, Place, Plain, Size, in_byte
 
 AUTO = "auto"
 _MIB = 1024**2
-GENEROUS = 1024 * _MIB
+FOR_QEMU_ITSELF = 1024 * _MIB
+"""On the generous side."""
 _PER_THREAD = 16 * _MIB
 _PER_DEVICE = 16 * _MIB
 _DEVICES = ("disk", "interface", "hostdev", "filesystem")
@@ -128,13 +129,13 @@ def automatic_limit(document: Document) -> Wished:
     threads = vcpus + (document.number("iothreads") or 0)
     devices = sum(1 for tag in _DEVICES for dummy in document.all("devices", tag))
     tables = memory // 64
-    total = memory + video + GENEROUS + threads * _PER_THREAD + devices * _PER_DEVICE + tables
+    total = memory + video + FOR_QEMU_ITSELF + threads * _PER_THREAD + devices * _PER_DEVICE + tables
     total = -(-total // _MIB) * _MIB
     return Wished(
         total,
         f"auto: {format_size(memory)} of memory, {format_size(video)} of video memory, {format_size(tables)} for page "
         f"tables, {format_size(_PER_THREAD)} for each of {threads} vCPUs and iothreads, {format_size(_PER_DEVICE)} for "
-        f"each of {devices} devices, and {format_size(GENEROUS)} for QEMU itself",
+        f"each of {devices} devices, and {format_size(FOR_QEMU_ITSELF)} for QEMU itself",
     )
 
 
