@@ -133,7 +133,7 @@ options:
   allow_failed_units:
     description:
       - Units of systemd that may fail, as patterns of the shell, such as V(systemd-networkd-wait-online.service) or
-        V(snapd.*).
+        V(snapd.*). An ordering cycle is let pass by one of its units.
     type: list
     elements: str
     default: []
@@ -281,6 +281,20 @@ boot:
         line:
           description: The last that it wrote to the journal.
           type: str
+    ordering_cycles:
+      description:
+        - Units of which each is to start before the other. C(systemd) then leaves one out, at each boot another, and
+          calls none of them failed.
+      type: list
+      elements: dict
+      contains:
+        units:
+          description: The units of the cycle.
+          type: list
+          elements: str
+        skipped:
+          description: The one that was not started.
+          type: str
     unfinished_jobs:
       description: Units that systemd was still starting or stopping when O(timeout) was nearly over.
       type: list
@@ -335,6 +349,7 @@ boot:
       errors: []
       recoverable_errors: []
     failed_units: []
+    ordering_cycles: []
     unfinished_jobs: []
     kernel: 6.8.0-45-generic
     machine_id: 2d9da095a4b64a63ae0da03a5173e39e

@@ -2201,6 +2201,7 @@ boot:
       accel: kvm
       kernel: 6.8.0-45-generic
       failed_units: []
+      ordering_cycles: []
 failed_image:
   description: Where the image is kept that did not pass its checks, or could not be checked.
   returned: failure, where it was built and is not published

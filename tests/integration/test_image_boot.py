@@ -127,6 +127,7 @@ def test_the_evidence(kept: Kept) -> None:
         "recoverable_errors": [],
     }
     assert (boot["failed_units"], boot["unfinished_jobs"]) == ([], [])
+    assert boot["ordering_cycles"] == []
     seconds = boot["seconds"]
     assert seconds["initrd"] is None
     parts = [seconds[name] for name in ("firmware", "loader", "kernel", "userspace")]
@@ -292,6 +293,16 @@ NOBODY_S_CARD = {
     "version": 2,
     "ethernets": {"nic": {"match": {"macaddress": "52:54:00:00:00:01"}, "dhcp4": True, "optional": True}},
 }
+# Each is to start after the other: systemd leaves one of them out, and calls neither failed.
+CIRCULAR = """\
+[Unit]
+After=circular-{other}.service
+[Service]
+Type=oneshot
+ExecStart=/bin/true
+[Install]
+WantedBy=multi-user.target
+"""
 BROKEN = """\
 [Unit]
 Description=Broken
@@ -304,7 +315,7 @@ WantedBy=multi-user.target
 
 
 def test_all_that_can_go_wrong_is_told_without_sshd_and_network(tmp_path: Path) -> None:
-    """By UEFI: a unit that fails, an error of cloud-init, no sshd, user data that is no YAML, no network."""
+    """By UEFI: a failed unit, an ordering cycle, errors of cloud-init, no sshd, broken user data, no network."""
     image = tmp_path / "faulty.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base(), image], check=True)
     with mounted(image, writable=True) as root:
@@ -314,6 +325,10 @@ def test_all_that_can_go_wrong_is_told_without_sshd_and_network(tmp_path: Path) 
         (units / "broken.service").write_text(BROKEN)
         (units / "multi-user.target.wants").mkdir(exist_ok=True)
         (units / "multi-user.target.wants/broken.service").symlink_to("/etc/systemd/system/broken.service")
+        for name, other in (("a", "b"), ("b", "a")):
+            unit = f"circular-{name}.service"
+            (units / unit).write_text(CIRCULAR.format(other=other))
+            (units / "multi-user.target.wants" / unit).symlink_to(f"/etc/systemd/system/{unit}")
         (root / "etc/cloud/cloud.cfg.d/99-wrong.cfg").write_text("timezone: Mars/Olympus\n")
     whole = tmp_path / "whole.qcow2"
     subprocess.run(["qemu-img", "convert", "-O", "qcow2", image, whole], check=True)
@@ -336,12 +351,16 @@ def test_all_that_can_go_wrong_is_told_without_sshd_and_network(tmp_path: Path) 
         "Mars/Olympus",
         "cloud-init did not understand its configuration and went on without it: Failed loading",
         "broken.service (the licence is missing)",
+        "to break an ordering cycle of circular-",
         "no network interface got an address",
     ):
         assert part in failed["msg"], failed["msg"]
     boot = failed["boot"]
     assert (boot["firmware"], boot["user"], boot["address"]) == ("uefi", None, None)
     assert {"name": "broken.service", "line": "the licence is missing"} in boot["failed_units"]
+    (cycle,) = boot["ordering_cycles"]
+    assert set(cycle["units"]) == {"circular-a.service", "circular-b.service"}
+    assert cycle["skipped"] in cycle["units"]
     assert (boot["cloud_init"]["status"], boot["cloud_init"]["datasource"]) == ("error", "NoCloud")
     assert "Mars" in " ".join(boot["cloud_init"]["errors"])
     assert boot["seconds"]["firmware"] > 0

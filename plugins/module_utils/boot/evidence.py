@@ -14,7 +14,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .model import CloudInit, Disk, FailedUnit, HostKey
+from .model import CloudInit, Disk, FailedUnit, HostKey, OrderingCycle
 from .qemu import MAC
 
 Sections = Mapping[str, Sequence[str]]
@@ -24,6 +24,9 @@ _ADDRESS = re.compile(r"^[0-9]+: (\S+) +inet6? ([0-9a-f.:]+)/")
 _LINK = re.compile(r"^[0-9]+: ([^\s@:]+)(?:@([^\s:]+))?: ")
 _MASTER = re.compile(r" master (\S+) ")
 _LOG_PREFIX = re.compile(r"^\S+ \S+ - (?:\S+\[(?:WARNING|ERROR|CRITICAL)\]: )?")
+# src/core/transaction.c of systemd; from 257 on the whole cycle stands on one line.
+_JOB_OF_CYCLE = re.compile(r"(\S+)/[a-z-]+(?=\s|$)")
+_SKIPPED = re.compile(r"Job (\S+)/[a-z-]+ deleted to break ordering cycle")
 _LEVELS = ("CRITICAL", "ERROR", "WARNING")
 """Of recoverable errors. DEPRECATED ones are advice."""
 
@@ -43,6 +46,7 @@ class Evidence:
     """Seconds since the kernel began."""
     cloud_init: CloudInit
     failed_units: tuple[FailedUnit, ...]
+    ordering_cycles: tuple[OrderingCycle, ...]
     kernel: str
     machine_id: str
     address: str | None
@@ -85,6 +89,7 @@ def read_report(report: str) -> Evidence:
         finished_at=stamps.get("FinishTimestampMonotonic"),
         cloud_init=_cloud_init(told),
         failed_units=tuple(_failed_unit(line) for line in told.get("failed-units", []) if line.strip()),
+        ordering_cycles=_ordering_cycles(told.get("ordering-cycles", [])),
         kernel=_first(told, "kernel"),
         machine_id=_first(told, "machine-id"),
         address=_address(told),
@@ -163,6 +168,20 @@ def _disk(told: Sections) -> Disk | None:
 def _failed_unit(line: str) -> FailedUnit:
     name, dummy, said = line.partition(" ")
     return FailedUnit(name, said.strip())
+
+
+def _ordering_cycles(lines: Sequence[str]) -> tuple[OrderingCycle, ...]:
+    """Each cycle is told by its units, and ended by what became of one of them."""
+    cycles: list[OrderingCycle] = []
+    units: list[str] = []
+    for line in lines:
+        skipped = _SKIPPED.search(line)
+        if skipped:
+            cycles.append(OrderingCycle(tuple(dict.fromkeys([*units, skipped[1]])), skipped[1]))
+            units = []
+        else:
+            units += _JOB_OF_CYCLE.findall(line)
+    return tuple(cycles)
 
 
 def _cloud_init(told: Sections) -> CloudInit:

@@ -45,6 +45,9 @@ failed_units() {
         printf '%s %s\\n' "$unit" "$(printf '%s' "$line" | tail -n 1)"
     done
 }
+ordering_cycles() {
+    journalctl --quiet --no-pager -b -t systemd -o cat | grep -E 'Found (ordering cycle|dependency)|ordering cycle'
+}
 logins() {
     files="$(sshd -T | sed -n 's/^authorizedkeysfile //p')"
     getent passwd | while IFS=: read -r name password uid gid gecos home shell; do
@@ -64,6 +67,7 @@ logins() {
     tell cloud-init-status cat /run/cloud-init/status.json
     tell cloud-init-log grep -E '\\[(WARNING|ERROR|CRITICAL)\\]: ' /var/log/cloud-init.log
     tell failed-units failed_units
+    tell ordering-cycles ordering_cycles
     tell kernel uname -r
     tell machine-id cat /etc/machine-id
     tell links ip -o link

@@ -78,6 +78,15 @@ class FailedUnit:
 
 
 @dataclass(frozen=True)
+class OrderingCycle:
+    """Units that each want to start before the other."""
+
+    units: tuple[str, ...]
+    skipped: str
+    """The one that systemd did not start at this boot; at the next it may be another."""
+
+
+@dataclass(frozen=True)
 class HostKey:
     type: str
     fingerprint: str
@@ -102,6 +111,7 @@ class Boot:
     seconds: Seconds
     cloud_init: CloudInit
     failed_units: tuple[FailedUnit, ...]
+    ordering_cycles: tuple[OrderingCycle, ...]
     unfinished_jobs: tuple[str, ...]
     """Units that systemd was still starting or stopping when the guest had no more time."""
     kernel: str
@@ -115,6 +125,7 @@ class Boot:
     def result(self) -> dict[str, t.Any]:
         """As modules return it, ready for JSON."""
         found = asdict(self)
+        found["ordering_cycles"] = [{**cycle, "units": list(cycle["units"])} for cycle in found["ordering_cycles"]]
         found["ssh_host_keys"] = [{"type": key.type, "fingerprint": key.fingerprint} for key in self.ssh_host_keys]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()} | {
             "cloud_init": {

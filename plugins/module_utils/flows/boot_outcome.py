@@ -88,6 +88,7 @@ def outcome(found: evidence.Evidence, watched: Watched, *, firmware: str, accel:
         seconds=_seconds(found, watched),
         cloud_init=found.cloud_init,
         failed_units=found.failed_units,
+        ordering_cycles=found.ordering_cycles,
         unfinished_jobs=found.unfinished_jobs,
         kernel=found.kernel,
         machine_id=found.machine_id,

@@ -28,6 +28,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import (
     Disk,
     FailedUnit,
     HostKey,
+    OrderingCycle,
 )
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.qemu import MAC
 
@@ -53,6 +54,7 @@ def report(**changed: str | None) -> str:
         "cloud-init-status": json.dumps({"v1": GOOD}, indent=1),
         "cloud-init-log": None,
         "failed-units": None,
+        "ordering-cycles": None,
         "kernel": "6.1.0-56-cloud-amd64",
         "machine-id": "2d9da095a4b64a63ae0da03a5173e39e",
         "links": f"1: lo: <LOOPBACK,UP> mtu 65536 state UNKNOWN \\    link/loopback 00:00:00:00:00:00\n{CARD}",
@@ -86,6 +88,7 @@ def test_a_good_boot() -> None:
         finished_at=100.307488,
         cloud_init=CloudInit("done", None, "NoCloud", (), ()),
         failed_units=(),
+        ordering_cycles=(),
         kernel="6.1.0-56-cloud-amd64",
         machine_id="2d9da095a4b64a63ae0da03a5173e39e",
         address="10.0.2.15",
@@ -100,6 +103,48 @@ def test_a_good_boot() -> None:
 LATE = status(stage="modules-final", **{"modules-final": {**STAGE, "finished": None}})
 WARNED = {**STAGE, "recoverable_errors": {"WARNING": ["Failed loading yaml blob. Invalid"], "DEPRECATED": ["x"]}}
 LOG = "2026-11-23 02:37:26,742 - util.py[WARNING]: Failed loading yaml blob. Invalid format at line 2 column 1"
+
+
+CYCLE_OF_252 = """\
+sysinit.target: Found ordering cycle on systemd-update-utmp.service/verify-active
+sysinit.target: Found dependency on auditd.service/start
+sysinit.target: Found dependency on basic.target/start
+sysinit.target: Found dependency on sysinit.target/start
+sysinit.target: Job systemd-update-utmp.service/verify-active deleted to break ordering cycle starting with \
+sysinit.target/start"""
+CYCLE_OF_257 = """\
+multi-user.target: Found ordering cycle: a@0.service/start after b.service/start after multi-user.target/start - after \
+a@0.service
+multi-user.target: Job a@0.service/start deleted to break ordering cycle starting with multi-user.target/start"""
+
+
+@pytest.mark.parametrize(
+    ("said", "cycles"),
+    [
+        (
+            CYCLE_OF_252,
+            [
+                OrderingCycle(
+                    ("systemd-update-utmp.service", "auditd.service", "basic.target", "sysinit.target"),
+                    "systemd-update-utmp.service",
+                )
+            ],
+        ),
+        (CYCLE_OF_257, [OrderingCycle(("a@0.service", "b.service", "multi-user.target"), "a@0.service")]),
+        (
+            "multi-user.target: Job c.mount/start deleted to break ordering cycle",
+            [OrderingCycle(("c.mount",), "c.mount")],
+        ),
+    ],
+)
+def test_ordering_cycles(said: str, cycles: list[OrderingCycle]) -> None:
+    assert list(read_report(report(ordering_cycles=said)).ordering_cycles) == cycles
+    both = read_report(report(ordering_cycles=f"{said}\n{said}"))
+    assert list(both.ordering_cycles) == cycles * 2
+    for cycle in cycles:
+        for name in cycle.units:
+            assert problems(both, BootOptions(allow_failed_units=(name,))) == []
+    assert problems(both, BootOptions(allow_failed_units=("other.service",))) != []
 
 
 @pytest.mark.parametrize(
@@ -120,6 +165,11 @@ LOG = "2026-11-23 02:37:26,742 - util.py[WARNING]: Failed loading yaml blob. Inv
             {"failed_units": "a.service the licence is missing\nb.mount "},
             "systemd",
             "a.service (the licence is missing); b",
+        ),
+        (
+            {"ordering_cycles": CYCLE_OF_252},
+            "systemd",
+            "did not start systemd-update-utmp.service, to break an ordering cycle of systemd-update-utmp.service, aud",
         ),
         (
             {"state": "starting", "jobs": "12 slow.service start running\n13 multi-user.target start waiting"},

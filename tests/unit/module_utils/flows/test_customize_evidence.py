@@ -67,7 +67,7 @@ class Boots:
             raise self.error
         none = Seconds(None, None, None, None, None, None)
         cloud_init = CloudInit("done", None, "DataSourceNoCloud", (), ())
-        return Boot(options.firmware, "tcg", none, cloud_init, (), (), "6.8", "ab", None, (), None, None)
+        return Boot(options.firmware, "tcg", none, cloud_init, (), (), (), "6.8", "ab", None, (), None, None)
 
 
 @pytest.fixture(name="boots")
