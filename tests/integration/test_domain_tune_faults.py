@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -18,10 +20,11 @@ import libvirt
 import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
+from ansible_collections.goldsmith.kvm.plugins.module_utils.flows import domain_commit
 from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt import live
 from ansible_collections.goldsmith.kvm.plugins.module_utils.libvirt.bindings import in_our_words
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
-from ansible_collections.goldsmith.kvm.tests.unit.tuning import tuned
+from ansible_collections.goldsmith.kvm.tests.unit.tuning import audited, restored, tuned
 
 from .hypervisor import Hypervisor, affinities
 from .plays import NOBODY, run_tasks
@@ -143,6 +146,40 @@ def test_iothreads_that_went_come_back_with_their_numbers_and_pins(kvm: Hypervis
     assert [thread[0] for thread in threads()] == [1]
     undo()
     assert threads() == before
+
+
+def test_a_run_that_is_killed_half_way(kvm: Hypervisor, host: LocalHost) -> None:
+    """After the first domain: only its change is recorded, and can be taken back."""
+    domains = {name: kvm.define(name) for name in ("db-1", "db-2")}
+    before = {name: domain.XMLDesc(INACTIVE) for name, domain in domains.items()}
+
+    def run() -> None:
+        define = domain_commit.redefine
+
+        def define_one(connection: t.Any, domain: t.Any, *given: t.Any, **options: t.Any) -> None:
+            if domain.name == "db-2":
+                os.kill(os.getpid(), signal.SIGKILL)
+            define(connection, domain, *given, **options)
+
+        domain_commit.redefine = define_one
+        tune(host, kvm, NO_BALLOON, "db-*")
+
+    killed = multiprocessing.get_context("fork").Process(target=run)
+    killed.start()
+    killed.join(60)
+    assert killed.exitcode == -signal.SIGKILL
+    assert domains["db-1"].XMLDesc(INACTIVE) != before["db-1"] and domains["db-2"].XMLDesc(INACTIVE) == before["db-2"]
+    told = audited(host, kvm.uri, domains=["db-*"], backup_dir=f"{host.tmpdir}/backups")
+    assert {name: (domain["records"], domain["drift"]) for name, domain in told.items()} == {
+        "db-1": (1, []),
+        "db-2": (0, []),
+    }
+    with pytest.raises(GoldsmithError, match=r"no change is recorded in .* of db-2"):
+        restored(host, kvm.uri, ["db-2"])
+    assert restored(host, kvm.uri, ["db-1"])["changed"]
+    assert {name: domain.XMLDesc(INACTIVE) for name, domain in domains.items()} == before
+    assert tune(host, kvm, NO_BALLOON, "db-2")["changed"]
+    assert restored(host, kvm.uri, ["db-2"])["changed"]
 
 
 def test_two_runs_at_once_wait_for_each_other(kvm: Hypervisor, host: LocalHost) -> None:

@@ -58,15 +58,23 @@ class Record:
             ) from error
 
 
-def record_of(plan: DomainPlan, time: str) -> Record:
-    """What a plan is going to do to the definition."""
+def changed_knobs(plan: DomainPlan) -> dict[str, Pair]:
+    """What a plan is going to change in the definition, whether or not a wish names it."""
     if plan.found.persistent is None or plan.document is None:
-        return Record(time, {})
+        return {}
     named = {*registry.places(plan.found.persistent), *registry.places(plan.document)}
     before, after = registry.read(plan.found.persistent, named), registry.read(plan.document, named)
     # Knobs come and go with iothreads.
     pairs = {knob: Pair(before.get(knob), after.get(knob)) for knob in {**before, **after}}
-    return Record(time, {knob: pair for knob, pair in pairs.items() if pair.differs})
+    return {knob: pair for knob, pair in pairs.items() if pair.differs}
+
+
+def came_about(record: Record, found: Found) -> bool:
+    """Whether the definition has what the record's change was to bring."""
+    if found.persistent is None:
+        return False
+    values = registry.read(found.persistent, record.knobs)
+    return all(values.get(knob) == value for knob, value in record.left().items())
 
 
 def undoing(found: Found, record: Record) -> tuple[dict[str, Wished], dict[str, str]]:

@@ -12,10 +12,11 @@ import typing as t
 from collections.abc import Mapping
 
 from ..common.errors import BadRequestError
-from ..domain.record import Record
+from ..domain.model import Found
+from ..domain.record import Record, came_about
 from ..store.files import refusal, remove_file, unreadable, write_json, write_text
 
-_XML, _RECORD, _UNFINISHED = ".xml", ".json", ".tmp"
+_XML, _RECORD, _PLANNED, _UNFINISHED = ".xml", ".json", ".planned", ".tmp"
 
 
 def prepare(directory: str) -> None:
@@ -32,7 +33,7 @@ def now() -> str:
 
 
 def keep_backup(directory: str, uuid: str, xml: str, record: Record) -> str:
-    """Write a definition down and what is about to change of it.
+    """Write a definition down and what is about to change of it, until :func:`confirm_change` or :func:`forget_change`.
 
     Returns the path of the definition.
     """
@@ -42,8 +43,29 @@ def keep_backup(directory: str, uuid: str, xml: str, record: Record) -> str:
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(moment // 10**9))
     path = os.path.join(own, f"{stamp}.{moment % 10**9 // 1000:06d}{_XML}")
     write_text(path, xml)
-    write_json(_record_beside(path), record.encode(), mode=0o600)
+    write_json(_beside(path, _PLANNED), record.encode(), mode=0o600)
     return path
+
+
+def confirm_change(backup: str) -> None:
+    """The change of a backup has come about. Raises GoldsmithError."""
+    record = _beside(backup, _RECORD)
+    try:
+        os.replace(_beside(backup, _PLANNED), record)
+    except OSError as error:
+        raise refusal(record, error) from error
+
+
+def settle_changes(directory: str, found: Found) -> None:
+    """Decide what became of changes that a killed run was about to make; nobody else makes any at the same time.
+
+    Their backups stay: a definition that somebody has changed since is in none of the others.
+    """
+    for backup, record in _records(directory, found.uuid, _PLANNED).items():
+        if came_about(record, found):
+            confirm_change(backup)
+        else:
+            remove_file(_beside(backup, _PLANNED))
 
 
 def prune_backups(newest_one: str, keep: int) -> None:
@@ -57,29 +79,38 @@ def prune_backups(newest_one: str, keep: int) -> None:
     # By name they are in the order of their times.
     stems = sorted(name[: -len(_XML)] for name in names if name.endswith(_XML))
     for stem in stems[:-keep]:
-        for suffix in (_RECORD, _XML):
+        for suffix in (_PLANNED, _RECORD, _XML):
             remove_file(os.path.join(own, stem + suffix))
 
 
 def forget_change(backup: str) -> None:
     """Take a backup away whose change did not come about: the domain has that definition still."""
-    for path in (_record_beside(backup), backup):
+    for path in (_beside(backup, _PLANNED), backup):
         remove_file(path)
 
 
-def read_records(directory: str, uuid: str) -> dict[str, Record]:
-    """The records of a domain by the paths of the backups, the oldest first. Raises GoldsmithError."""
+def read_records(directory: str, found: Found) -> dict[str, Record]:
+    """The records of a domain by the paths of the backups, the oldest first. Raises GoldsmithError.
+
+    Of a change that a killed run was about to make there is one if the definition has it.
+    """
+    planned = _records(directory, found.uuid, _PLANNED)
+    made = {backup: record for backup, record in planned.items() if came_about(record, found)}
+    return dict(sorted({**_records(directory, found.uuid, _RECORD), **made}.items()))
+
+
+def _records(directory: str, uuid: str, suffix: str) -> dict[str, Record]:
     own = os.path.join(directory, uuid)
     found = {}
     try:
-        names = sorted(name for name in os.listdir(own) if name.endswith(_RECORD))
+        names = sorted(name for name in os.listdir(own) if name.endswith(suffix))
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise unreadable(own, error) from error
     for name in names:
         path = os.path.join(own, name)
-        found[path[: -len(_RECORD)] + _XML] = Record.decode(_read(path), path)
+        found[path[: -len(suffix)] + _XML] = Record.decode(_read(path), path)
     return found
 
 
@@ -97,5 +128,5 @@ def newest(records: Mapping[str, Record]) -> Record | None:
     return next(reversed(list(records.values())), None)
 
 
-def _record_beside(path: str) -> str:
-    return path[: -len(_XML)] + _RECORD
+def _beside(backup: str, suffix: str) -> str:
+    return backup[: -len(_XML)] + suffix

@@ -25,7 +25,7 @@ class Restoring:
 
 def restoring(domains: Mapping[str, Known], directory: str) -> Restoring:
     """What undoes the newest change of each domain. Raises BadRequestError where there is none."""
-    records = {name: newest(read_records(directory, known.found.uuid)) for name, known in domains.items()}
+    records = {name: newest(read_records(directory, known.found)) for name, known in domains.items()}
     found = {name: record for name, record in records.items() if record is not None}
     without = [name for name in domains if name not in found]
     if without:

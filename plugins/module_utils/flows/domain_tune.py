@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import typing as t
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ..common.errors import BadRequestError, GoldsmithError
 from ..common.host import Host
@@ -16,13 +16,13 @@ from ..common.paths import refuse_empty
 from ..domain.model import Change, DomainPlan, shown, worded
 from ..domain.plan import Task, plan_all, wishes_task
 from ..domain.profiles import PROFILES
-from ..domain.record import Record, record_of
+from ..domain.record import Record, changed_knobs
 from ..domain.registry import wish_spec
 from ..domain.wishes import PROFILE, refuse_unmatched
 from ..host.model import HostFacts
 from ..libvirt.connection import connected
 from ..store.locks import lock
-from .domain_backup import forget_change, keep_backup, now, prepare, prune_backups
+from .domain_backup import confirm_change, forget_change, keep_backup, now, prepare, prune_backups, settle_changes
 from .domain_commit import NOT_TAKEN_BACK, commit
 from .domain_read import Known, host_options, read_domains, read_host
 from .domain_restart import restart_domains, to_restart, with_restarts
@@ -105,20 +105,21 @@ def _committed(
     connection: t.Any, work: Sequence[tuple[Known, DomainPlan]], params: Mapping[str, t.Any], backups: dict[str, str]
 ) -> dict[str, GoldsmithError]:
     """Commit the plans. Of what does not come about no record is left, as it would be undone some day."""
-    failed: dict[str, GoldsmithError] = {}
-    gone = set(backups)
     try:
         failed = commit(connection, work, atomic=params["atomic"])
-        gone = {name for name, error in failed.items() if not error.details[NOT_TAKEN_BACK]} & backups.keys()
     except GoldsmithError as error:
-        gone -= set(error.details[NOT_TAKEN_BACK])
+        _settle(backups, backups.keys() - set(error.details[NOT_TAKEN_BACK]))
         raise
-    finally:
-        for name in gone:
-            forget_change(backups[name])
+    # Who is ended by a signal leaves that to settle_changes.
+    _settle(backups, {name for name, error in failed.items() if not error.details[NOT_TAKEN_BACK]})
     for name in backups.keys() - failed.keys():
         prune_backups(backups[name], params["backup_keep"])
     return failed
+
+
+def _settle(backups: Mapping[str, str], gone: Collection[str]) -> None:
+    for name, backup in backups.items():
+        (forget_change if name in gone else confirm_change)(backup)
 
 
 def _results(plans: Mapping[str, DomainPlan], backups: Mapping[str, str]) -> dict[str, dict[str, t.Any]]:
@@ -157,9 +158,10 @@ def _kept(
 
 
 def _backup(params: Mapping[str, t.Any], known: Known, plan: DomainPlan, restored: Record | None) -> str:
+    settle_changes(params["backup_dir"], known.found)
     xml = known.definitions.persistent or ""
     kept_back = {change.knob for change in plan.refused}
-    record = record_of(plan, now()) if restored is None else undone(restored, now(), kept_back)
+    record = Record(now(), changed_knobs(plan)) if restored is None else undone(restored, now(), kept_back)
     return keep_backup(params["backup_dir"], known.found.uuid, xml, record)
 
 
@@ -218,21 +220,16 @@ def _fail(
 
 
 def _diff(plans: t.Iterable[DomainPlan]) -> dict[str, t.Any]:
-    """The knobs that change, and nothing of the XML: that has secrets."""
+    """The knobs that change, also those that no wish names, and nothing of the XML: that has secrets."""
     before: dict[str, dict[str, t.Any]] = {}
     after: dict[str, dict[str, t.Any]] = {}
     for plan in plans:
-        for side, document in (("before", before), ("after", after)):
-            document[plan.found.name] = {
-                view: knobs for view in ("persistent", "live") if (knobs := _side(plan.changes, view, side))
-            }
+        live = {change.knob: change.live for change in plan.changes if change.live is not None and change.live.differs}
+        views = {"persistent": changed_knobs(plan), "live": live}
+        before[plan.found.name] = {
+            view: {knob: shown(pair.before) for knob, pair in pairs.items()} for view, pairs in views.items() if pairs
+        }
+        after[plan.found.name] = {
+            view: {knob: shown(pair.after) for knob, pair in pairs.items()} for view, pairs in views.items() if pairs
+        }
     return {"before": before, "after": after}
-
-
-def _side(changes: Sequence[Change], view: str, side: str) -> dict[str, t.Any]:
-    found = {}
-    for change in changes:
-        pair = getattr(change, view)
-        if pair is not None and pair.differs:
-            found[change.knob] = shown(getattr(pair, side))
-    return found

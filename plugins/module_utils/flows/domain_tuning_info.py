@@ -13,7 +13,7 @@ from ..common.host import Host
 from ..common.paths import refuse_empty
 from ..domain.drift import UNAVAILABLE, Row, audit
 from ..domain.kernel import KernelView, kernel_view, nothing_known
-from ..domain.model import Wished
+from ..domain.model import Found, Wished
 from ..domain.qemu_arguments import without_secrets
 from ..domain.record import Record, expected
 from ..domain.registry import places
@@ -74,7 +74,7 @@ def _audited(
     params: Mapping[str, t.Any],
 ) -> dict[str, t.Any]:
     found = known.found
-    records, unknown = _records(params["backup_dir"], found.uuid)
+    records, unknown = _records(params["backup_dir"], found)
     rows = audit(found, wished, _kernel(known, process, facts), facts, expected(records.values()))
     return {
         "uuid": found.uuid,
@@ -90,10 +90,10 @@ def _audited(
     }
 
 
-def _records(directory: str, uuid: str) -> tuple[Mapping[str, Record], str]:
+def _records(directory: str, found: Found) -> tuple[Mapping[str, Record], str]:
     """The recorded changes of a domain by their backups, or why they cannot be told."""
     try:
-        return read_records(directory, uuid), ""
+        return read_records(directory, found), ""
     except GoldsmithError as error:
         return {}, error.cause
 

@@ -11,20 +11,33 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
-from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.model import Pair
+from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.document import Document
+from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.model import Found, Pair
 from ansible_collections.goldsmith.kvm.plugins.module_utils.domain.record import Record
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.domain_backup import (
+    confirm_change,
     keep_backup,
     prune_backups,
     read_records,
+    settle_changes,
 )
 
 UUID = "0b3e0c6c-2f6b-4a5e-9a59-3d3b6f0f8f0e"
 RECORD = Record("2026-11-23T06:14:16Z", {"balloon.model": Pair("virtio", "none")})
 
 
+def having(balloon: str) -> Found:
+    """The domain, now with this model of the balloon."""
+    xml = f"<domain type='qemu'><name>db-1</name><devices><memballoon model='{balloon}'/></devices></domain>"
+    return Found("db-1", UUID, "shutoff", Document.parse(xml), None)
+
+
+CHANGED, UNCHANGED, CHANGED_SINCE = having("none"), having("virtio"), having("virtio-transitional")
+
+
 def keep(directory: Path, xml: str = "<domain/>", count: int = 10) -> Path:
     kept = keep_backup(str(directory), UUID, xml, RECORD)
+    confirm_change(kept)
     prune_backups(kept, count)
     return Path(kept)
 
@@ -49,9 +62,9 @@ def test_it_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "fsync", note_sync)
     monkeypatch.setattr(os, "replace", note_name)
     backup = keep(tmp_path, "<domain><name>ü</name></domain>")
-    assert (named, directories) == ([True, True], 2)
+    assert (named, directories) == ([True] * 3, 2)
     assert backup.read_text(encoding="utf-8") == "<domain><name>ü</name></domain>"
-    assert read_records(str(tmp_path), UUID) == {str(backup): RECORD}
+    assert read_records(str(tmp_path), UNCHANGED) == {str(backup): RECORD}
 
 
 @pytest.mark.parametrize("suffix", [".xml", ".json"])
@@ -67,7 +80,7 @@ def test_half_of_it_is_never_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(GoldsmithError, match="no space left on the file system"):
         keep(tmp_path)
     assert not list(tmp_path.glob(f"*/*{suffix}")) and not list(tmp_path.glob("*/.*"))
-    assert read_records(str(tmp_path), UUID) == {}
+    assert read_records(str(tmp_path), UNCHANGED) == {}
 
 
 def test_what_a_killed_run_has_left_goes(tmp_path: Path) -> None:
@@ -82,3 +95,18 @@ def test_who_may_not_write_is_told_so(tmp_path: Path) -> None:
     (tmp_path / UUID).write_text("a file, where the directory should be")
     with pytest.raises(GoldsmithError, match=UUID):
         keep(tmp_path)
+
+
+@pytest.mark.parametrize(("now", "made"), [(CHANGED, True), (UNCHANGED, False), (CHANGED_SINCE, False)])
+def test_of_a_run_that_was_killed_only_what_it_has_made_is_recorded(tmp_path: Path, now: Found, made: bool) -> None:
+    before = keep(tmp_path)
+    backup = keep_backup(str(tmp_path), UUID, "<domain/>", RECORD)
+    records = dict.fromkeys([str(before), *([backup] if made else [])], RECORD)
+    assert read_records(str(tmp_path), now) == records
+    settle_changes(str(tmp_path), now)
+    # From now on, whatever the domain becomes.
+    for found in (CHANGED, UNCHANGED, CHANGED_SINCE):
+        assert read_records(str(tmp_path), found) == records
+    assert Path(backup).exists()
+    keep(tmp_path, count=1)
+    assert sorted(path.suffix for path in before.parent.iterdir()) == [".json", ".xml"]

@@ -170,6 +170,11 @@ def state(connection: t.Any) -> dict[str, tuple[object, ...]]:
     return found
 
 
+def all_values(connection: t.Any) -> dict[str, t.Any]:
+    """Every knob of each domain's definition."""
+    return {name: registry.read(Document.parse(definition(connection, name))) for name in NAMES}
+
+
 @settings(max_examples=40, deadline=None)
 @given(CALL, RUNNING)
 def test_check_tells_what_the_run_does(
@@ -196,6 +201,15 @@ def test_check_tells_what_the_run_does(
                 assert shown(values.get(knob["knob"])) == knob["persistent"]["after"]
         if domain["restarted"]:
             assert not domain["restart_required"]
+    # The diff has all that has changed, and nothing else.
+    for name in NAMES:
+        documents = [Document.parse(text) for text in (before[name][0], definition(connection, name))]
+        named = {knob for document in documents for knob in registry.places(document)}
+        was, now = (registry.read(document, named) for document in documents)
+        changed = {knob for knob in named if was.get(knob) != now.get(knob)}
+        for side, values in (("before", was), ("after", now)):
+            told = done[1]["diff"][side].get(name, {}).get("persistent", {})
+            assert told == {knob: shown(values.get(knob)) for knob in changed}
     # And once more there is nothing left to do.
     assert not outcome(host, call, check=True)[1]["changed"]
 
@@ -205,7 +219,7 @@ def test_check_tells_what_the_run_does(
 def test_what_is_undone_is_as_it_was(calls: tuple[t.Any, LocalHost], call: dict[str, t.Any], running: set[str]) -> None:
     connection, host = calls
     furnish(connection, running)
-    before = {name: registry.read(Document.parse(definition(connection, name))) for name in NAMES}
+    before = all_values(connection)
     done = outcome(host, {**call, "on_refused": "warn"}, check=False)
     assert done[0] == "done", done
     changed = [name for name, domain in done[1]["domains"].items() if any(map(differs, domain["knobs"]))]
@@ -213,7 +227,7 @@ def test_what_is_undone_is_as_it_was(calls: tuple[t.Any, LocalHost], call: dict[
     announced = outcome(host, undo, check=True)
     assert outcome(host, undo, check=False) == announced
     assert announced[0] == "done", announced
-    after = {name: registry.read(Document.parse(definition(connection, name))) for name in NAMES}
+    after = all_values(connection)
     assert after == before
     assert not outcome(host, undo, check=False)[1]["changed"]
 
@@ -226,7 +240,7 @@ def test_iothreads_come_back_with_what_went_with_them(
     connection, host = calls
     furnish(connection, set())
     for wishes in changes:
-        before = {name: registry.read(Document.parse(definition(connection, name))) for name in NAMES}
+        before = all_values(connection)
         call = {"wishes": wishes, "on_refused": "warn"}
         announced = outcome(host, call, check=True)
         done = outcome(host, call, check=False)
@@ -236,7 +250,7 @@ def test_iothreads_come_back_with_what_went_with_them(
         undo = {"state": "restored", "domains": changed, "allow_empty": True}
         told = outcome(host, undo, check=True)
         assert outcome(host, undo, check=False) == told and told[0] == "done", told
-        after = {name: registry.read(Document.parse(definition(connection, name))) for name in NAMES}
+        after = all_values(connection)
         assert after == before
         # And from there on to the next one.
         assert outcome(host, call, check=False)[0] == "done"

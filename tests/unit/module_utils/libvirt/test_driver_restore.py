@@ -228,7 +228,8 @@ def test_only_what_was_touched_is_put_back(connection: t.Any, host: LocalHost) -
 
 def test_what_was_taken_along_comes_back_as_well(connection: t.Any, host: LocalHost) -> None:
     tune(host, "db-1", tuning="balloon: {autodeflate: 'on', stats_period: '5'}")
-    tune(host, "db-1", tuning="balloon: {model: none}")
+    diff = tune(host, "db-1", tuning="balloon: {model: none}")["diff"]
+    assert diff["before"]["db-1"]["persistent"]["balloon.autodeflate"] == "on"
     assert "autodeflate" not in definition(connection, "db-1")
     restore(host, "db-1")
     assert "autodeflate='on'" in definition(connection, "db-1") and "period='5'" in definition(connection, "db-1")
