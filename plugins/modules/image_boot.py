@@ -133,10 +133,16 @@ options:
   allow_failed_units:
     description:
       - Units of systemd that may fail, as patterns of the shell, such as V(systemd-networkd-wait-online.service) or
-        V(snapd.*). An ordering cycle is let pass by one of its units.
+        V(snapd.*).
     type: list
     elements: str
     default: []
+  allow_ordering_cycles:
+    description:
+      - Whether units may be ordered in a circle, in which each is to start before the other. C(systemd) then leaves one
+        out, at each boot another.
+    type: bool
+    default: false
   allow_cloud_init_errors:
     description:
       - Whether cloud-init may end with errors, or not understand its configuration.

@@ -1934,6 +1934,11 @@ options:
         type: list
         elements: str
         default: []
+      allow_ordering_cycles:
+        description:
+          - Whether units may be ordered in a circle, of which C(systemd) leaves one out, at each boot another.
+        type: bool
+        default: false
       allow_cloud_init_errors:
         description:
           - Whether cloud-init may end with errors.

@@ -87,7 +87,9 @@ _RESTART = 15.0
 """Seconds from a kernel's end to the firmware's first words, emulated on a busy host."""
 _SILENCE = 45.0
 """Seconds after which a report that should have begun will not."""
-_SAID = re.compile(r"error|fail|alert|unable|cannot|not found|does not exist|no space|gave up|timed out", re.I)
+_SAID = re.compile(
+    r"error|fail|alert|unable|cannot|not found|does not exist|no space|gave up|timed out|ordering cycle", re.I
+)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ _MASTER = re.compile(r" master (\S+) ")
 _LOG_PREFIX = re.compile(r"^\S+ \S+ - (?:\S+\[(?:WARNING|ERROR|CRITICAL)\]: )?")
 # src/core/transaction.c of systemd; from 257 on the whole cycle stands on one line.
 _JOB_OF_CYCLE = re.compile(r"(\S+)/[a-z-]+(?=\s|$)")
-_SKIPPED = re.compile(r"Job (\S+)/[a-z-]+ deleted to break ordering cycle")
+_CYCLE = "Found ordering cycle"
+_SKIPPED = re.compile(r"Job (\S+)/[a-z-]+ deleted to break ordering cycle|Unable to break cycle starting with (\S+)/")
 _LEVELS = ("CRITICAL", "ERROR", "WARNING")
 """Of recoverable errors. DEPRECATED ones are advice."""
 
@@ -171,16 +172,17 @@ def _failed_unit(line: str) -> FailedUnit:
 
 
 def _ordering_cycles(lines: Sequence[str]) -> tuple[OrderingCycle, ...]:
-    """Each cycle is told by its units, and ended by what became of one of them."""
+    """Each cycle is told by its units, and ended by the one that was not started."""
     cycles: list[OrderingCycle] = []
     units: list[str] = []
     for line in lines:
         skipped = _SKIPPED.search(line)
         if skipped:
-            cycles.append(OrderingCycle(tuple(dict.fromkeys([*units, skipped[1]])), skipped[1]))
+            left_out = skipped[1] or skipped[2]
+            cycles.append(OrderingCycle(tuple(dict.fromkeys([*units, left_out])), left_out))
             units = []
         else:
-            units += _JOB_OF_CYCLE.findall(line)
+            units = [*([] if _CYCLE in line else units), *_JOB_OF_CYCLE.findall(line)]
     return tuple(cycles)
 
 

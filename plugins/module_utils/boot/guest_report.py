@@ -46,7 +46,7 @@ failed_units() {
     done
 }
 ordering_cycles() {
-    journalctl --quiet --no-pager -b -t systemd -o cat | grep -E 'Found (ordering cycle|dependency)|ordering cycle'
+    journalctl --quiet --no-pager -b -t systemd -o cat | grep -E 'ordering cycle|Found dependency|Unable to break cycle'
 }
 logins() {
     files="$(sshd -T | sed -n 's/^authorizedkeysfile //p')"

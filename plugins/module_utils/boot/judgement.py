@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from .evidence import Evidence
-from .model import BootOptions
+from .model import BootOptions, FailedUnit
 
 _SEED = re.compile(
     r"Failed loading yaml blob|Failed at merging in cloud config part|Unhandled (?:non-multipart|unknown content-type)"
@@ -89,7 +89,7 @@ def _cloud_init(found: Evidence, options: BootOptions) -> list[Problem]:
 
 def _systemd(found: Evidence, options: BootOptions) -> list[Problem]:
     listed = []
-    failed = [unit for unit in found.failed_units if not _allowed((unit.name,), options)]
+    failed = [unit for unit in found.failed_units if not _allowed(unit, options)]
     if failed:
         named = "; ".join(f"{unit.name} ({unit.line})" if unit.line else unit.name for unit in failed)
         listed.append(
@@ -99,17 +99,17 @@ def _systemd(found: Evidence, options: BootOptions) -> list[Problem]:
                 "Repair them in the image, or name those that may fail in allow_failed_units",
             )
         )
-    listed += [
-        Problem(
-            "systemd",
-            f"systemd did not start {cycle.skipped}, to break an ordering cycle of {', '.join(cycle.units)}; at "
-            "another boot it may leave out another of them",
-            "Take an After= or Before= out of the units that the image was given, or set DefaultDependencies=no where "
-            "one belongs before sysinit.target. Or name one of them in allow_failed_units",
-        )
-        for cycle in found.ordering_cycles
-        if not _allowed(cycle.units, options)
-    ]
+    if not options.allow_ordering_cycles:
+        listed += [
+            Problem(
+                "systemd",
+                f"systemd did not start {cycle.skipped}, to break an ordering cycle of {', '.join(cycle.units)}; at "
+                "another boot it may leave out another of them",
+                "Take an After= or Before= out of the units that the image was given, or set DefaultDependencies=no "
+                "where one belongs before sysinit.target. Or set allow_ordering_cycles: true",
+            )
+            for cycle in found.ordering_cycles
+        ]
     if not found.ended:
         waits = ", ".join(found.unfinished_jobs) or "units that it does not name"
         listed.append(
@@ -156,8 +156,8 @@ def _disk(found: Evidence) -> list[Problem]:
     return [Problem("systemd", "the root file system is full", "Build the image larger, or boot it with disk_size")]
 
 
-def _allowed(names: tuple[str, ...], options: BootOptions) -> bool:
-    return any(fnmatchcase(name, pattern) for name in names for pattern in options.allow_failed_units)
+def _allowed(unit: FailedUnit, options: BootOptions) -> bool:
+    return any(fnmatchcase(unit.name, pattern) for pattern in options.allow_failed_units)
 
 
 def _some(errors: tuple[str, ...] | list[str]) -> str:

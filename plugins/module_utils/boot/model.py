@@ -35,6 +35,7 @@ class BootOptions:
     """On the host's loopback; None for any that is free."""
     allow_failed_units: tuple[str, ...] = ()
     """Patterns of names, as of a shell."""
+    allow_ordering_cycles: bool = False
     allow_cloud_init_errors: bool = False
     console_log: str | None = None
     """A file for what the console said, however the boot ended."""
@@ -79,7 +80,7 @@ class FailedUnit:
 
 @dataclass(frozen=True)
 class OrderingCycle:
-    """Units that each want to start before the other."""
+    """Units that each are to start before the other."""
 
     units: tuple[str, ...]
     skipped: str

@@ -34,7 +34,8 @@ def checks_argument_spec() -> dict[str, t.Any]:
 
 def _boot_options_spec() -> dict[str, t.Any]:
     """Those of ``image_boot`` that make sense for a check, and several firmwares."""
-    names = ("memory", "cpus", "disk_size", "timeout", "ssh", "allow_failed_units", "allow_cloud_init_errors")
+    allowances = ("allow_failed_units", "allow_ordering_cycles", "allow_cloud_init_errors")
+    names = ("memory", "cpus", "disk_size", "timeout", "ssh", *allowances)
     firmware = {"type": "list", "elements": "str", "choices": list(FIRMWARES), "default": ["auto"]}
     return {"firmware": firmware, **{name: boot_argument_spec()[name] for name in names}}
 
@@ -110,6 +111,7 @@ def _boot(options: Mapping[str, t.Any], firmware: str, accel: str) -> BootOption
         disk_size=None if not options["disk_size"] else parse_size(options["disk_size"], "boot_options.disk_size"),
         ssh=options["ssh"],
         allow_failed_units=tuple(options["allow_failed_units"]),
+        allow_ordering_cycles=options["allow_ordering_cycles"],
         allow_cloud_init_errors=options["allow_cloud_init_errors"],
     )
     require_possible(boot, "boot_options.")

@@ -33,9 +33,10 @@ def now() -> str:
 
 
 def keep_backup(directory: str, uuid: str, xml: str, record: Record) -> str:
-    """Write a definition down and what is about to change of it, until :func:`confirm_change` or :func:`forget_change`.
+    """Write a definition down and what is about to change of it.
 
-    Returns the path of the definition.
+    The change counts as planned until :func:`confirm_change` or :func:`forget_change`. Returns the path of the
+    definition.
     """
     own = os.path.join(directory, uuid)
     prepare(own)
@@ -56,16 +57,27 @@ def confirm_change(backup: str) -> None:
         raise refusal(record, error) from error
 
 
-def settle_changes(directory: str, found: Found) -> None:
-    """Decide what became of changes that a killed run was about to make; nobody else makes any at the same time.
+def settle_changes(directory: str, found: Found, xml: str) -> None:
+    """Decide what became of changes that a run was about to make that ended before it could tell.
 
-    Their backups stay: a definition that somebody has changed since is in none of the others.
+    Nobody else makes any at the same time. ``xml`` is the definition as it is.
     """
     for backup, record in _records(directory, found.uuid, _PLANNED).items():
         if came_about(record, found):
             confirm_change(backup)
+        elif _has_text(backup, xml):
+            forget_change(backup)
         else:
+            # Somebody has changed the definition since; as it was, it is in no other backup.
             remove_file(_beside(backup, _PLANNED))
+
+
+def _has_text(path: str, text: str) -> bool:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read() == text
+    except (OSError, ValueError):
+        return False
 
 
 def prune_backups(newest_one: str, keep: int) -> None:
@@ -94,6 +106,7 @@ def read_records(directory: str, found: Found) -> dict[str, Record]:
 
     Of a change that a killed run was about to make there is one if the definition has it.
     """
+    # First: another run may be confirming one.
     planned = _records(directory, found.uuid, _PLANNED)
     made = {backup: record for backup, record in planned.items() if came_about(record, found)}
     return dict(sorted({**_records(directory, found.uuid, _RECORD), **made}.items()))
@@ -110,14 +123,19 @@ def _records(directory: str, uuid: str, suffix: str) -> dict[str, Record]:
         raise unreadable(own, error) from error
     for name in names:
         path = os.path.join(own, name)
-        found[path[: -len(suffix)] + _XML] = Record.decode(_read(path), path)
+        document = _read(path)
+        if document is not None:
+            found[path[: -len(suffix)] + _XML] = Record.decode(document, path)
     return found
 
 
 def _read(path: str) -> t.Any:
+    """What a record has; None where another run has just taken it away, or confirmed it."""
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise unreadable(path, error) from error
     except ValueError as error:

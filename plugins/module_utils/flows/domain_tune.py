@@ -65,6 +65,8 @@ def tune_domains(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> d
     # Who only looks needs no right to write, and waits for nobody.
     with contextlib.nullcontext() if check_mode else _locked(host, params), connected(params["uri"]) as connection:
         domains = read_domains(connection, selectors, allow_empty=params["allow_empty"], secrets=True)
+        if not check_mode:
+            _settle_all(params["backup_dir"], domains)
         tasks, records = _tasks(params, domains)
         facts = read_host(connection, [(task.found.document, task.wished) for task in tasks.values()])
         plans = plan_all(tasks, facts)
@@ -77,7 +79,7 @@ def tune_domains(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> d
         if not check_mode:
             backups = _kept(params, domains, plans, records)
             work = [(domains[name], plan) for name, plan in plans.items() if plan.changed]
-            failed = _committed(connection, work, params, backups)
+            failed = _committed(host, connection, work, params, backups)
             restarts = [name for name in restarts if name not in failed]
             come, stuck = restart_domains(connection, domains, plans, restarts, params, facts)
             told.update(come)
@@ -101,25 +103,39 @@ def _tasks(
     return {name: wishes_task(known.found, params["wishes"]) for name, known in domains.items()}, {}
 
 
+def _settle_all(directory: str, domains: Mapping[str, Known]) -> None:
+    for known in domains.values():
+        if known.definitions.persistent is not None:
+            settle_changes(directory, known.found, known.definitions.persistent)
+
+
 def _committed(
-    connection: t.Any, work: Sequence[tuple[Known, DomainPlan]], params: Mapping[str, t.Any], backups: dict[str, str]
+    host: Host,
+    connection: t.Any,
+    work: Sequence[tuple[Known, DomainPlan]],
+    params: Mapping[str, t.Any],
+    backups: dict[str, str],
 ) -> dict[str, GoldsmithError]:
     """Commit the plans. Of what does not come about no record is left, as it would be undone some day."""
     try:
         failed = commit(connection, work, atomic=params["atomic"])
     except GoldsmithError as error:
-        _settle(backups, backups.keys() - set(error.details[NOT_TAKEN_BACK]))
+        _conclude(host, backups, backups.keys() - set(error.details[NOT_TAKEN_BACK]))
         raise
-    # Who is ended by a signal leaves that to settle_changes.
-    _settle(backups, {name for name, error in failed.items() if not error.details[NOT_TAKEN_BACK]})
+    # A run that a signal ends leaves this to settle_changes.
+    _conclude(host, backups, {name for name, error in failed.items() if not error.details[NOT_TAKEN_BACK]})
     for name in backups.keys() - failed.keys():
         prune_backups(backups[name], params["backup_keep"])
     return failed
 
 
-def _settle(backups: Mapping[str, str], gone: Collection[str]) -> None:
+def _conclude(host: Host, backups: Mapping[str, str], gone: Collection[str]) -> None:
     for name, backup in backups.items():
-        (forget_change if name in gone else confirm_change)(backup)
+        try:
+            (forget_change if name in gone else confirm_change)(backup)
+        except GoldsmithError as error:
+            # The next run decides; what became of the domains matters more.
+            host.warn(f"{name}: the record of its change stays a plan: {error}")
 
 
 def _results(plans: Mapping[str, DomainPlan], backups: Mapping[str, str]) -> dict[str, dict[str, t.Any]]:
@@ -158,7 +174,6 @@ def _kept(
 
 
 def _backup(params: Mapping[str, t.Any], known: Known, plan: DomainPlan, restored: Record | None) -> str:
-    settle_changes(params["backup_dir"], known.found)
     xml = known.definitions.persistent or ""
     kept_back = {change.knob for change in plan.refused}
     record = Record(now(), changed_knobs(plan)) if restored is None else undone(restored, now(), kept_back)

@@ -55,6 +55,7 @@ def boot_argument_spec() -> dict[str, t.Any]:
         "ssh": {"type": "bool", "default": True},
         "ssh_port": {"type": "int"},
         "allow_failed_units": {"type": "list", "elements": "str", "default": []},
+        "allow_ordering_cycles": {"type": "bool", "default": False},
         "allow_cloud_init_errors": {"type": "bool", "default": False},
         "console_log": {"type": "path"},
         "store": {"type": "path", "default": DEFAULT_ROOT},
@@ -220,6 +221,7 @@ def _options(params: Mapping[str, t.Any]) -> BootOptions:
         ssh=params["ssh"],
         ssh_port=params["ssh_port"],
         allow_failed_units=tuple(params["allow_failed_units"]),
+        allow_ordering_cycles=params["allow_ordering_cycles"],
         allow_cloud_init_errors=params["allow_cloud_init_errors"],
         console_log=None if console_log is None else os.path.abspath(console_log),
     )

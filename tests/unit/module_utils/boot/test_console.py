@@ -209,6 +209,10 @@ def test_the_lines_that_say_why() -> None:
     loader = dead_end(clean(NO_KERNEL))
     assert loader is not None
     assert loader.lines == ("error: file `/vmlinuz' not found.", "error: you need to load the kernel first.")
+    skipped = "[ SKIP ] Ordering cycle found, skipping Initial cloud-init job (metadata service crawler)"
+    without = dead_end(clean(NO_CLOUD_INIT.replace(SYSTEMD, f"{SYSTEMD}\r\n{skipped}\r\n")))
+    assert without is not None
+    assert without.lines == (skipped,)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import BootOptions
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import BadRequestError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.flows.customize_checks import (
     checks_argument_spec,
@@ -51,6 +52,15 @@ def test_an_image_is_booted_only_where_that_is_wanted() -> None:
         "uefi",
     ]
     assert checks_from(params(boot_options=options)).boots == ()
+
+
+def test_what_a_boot_may_show_is_the_check_s_option_for_option() -> None:
+    assert (checks_from(params(boot_check=True)).boots) == (BootOptions(accel="tcg"),)
+    allowed = {"allow_failed_units": ["a.*"], "allow_ordering_cycles": True, "allow_cloud_init_errors": True}
+    (boot,) = checks_from(params(boot_check=True, boot_options=allowed)).boots
+    assert boot == BootOptions(
+        accel="tcg", allow_failed_units=("a.*",), allow_ordering_cycles=True, allow_cloud_init_errors=True
+    )
 
 
 @pytest.mark.parametrize(

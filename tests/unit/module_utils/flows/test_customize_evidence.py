@@ -40,6 +40,7 @@ DEFAULTS: dict[str, t.Any] = {
     "timeout": 600,
     "ssh": True,
     "allow_failed_units": [],
+    "allow_ordering_cycles": False,
     "allow_cloud_init_errors": False,
 }
 

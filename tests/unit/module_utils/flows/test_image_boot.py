@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot import machine
+from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.model import BootOptions
 from ansible_collections.goldsmith.kvm.plugins.module_utils.boot.place import Place, claimed
 from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import GoldsmithError
 from ansible_collections.goldsmith.kvm.plugins.module_utils.engine import accel
@@ -123,6 +124,24 @@ def test_a_guest_is_ended_before_the_next_one_starts(store: Store, monkeypatch: 
         store.run(image=str(store.image), name=NAME, keep_running=True)
     assert began == [False]
     assert os.listdir(store.boots) == []
+
+
+def test_what_a_boot_may_show_is_as_it_was_asked_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[BootOptions] = []
+
+    def booted(*positional: t.Any, **options: t.Any) -> t.NoReturn:
+        given.extend(each for each in (*positional, *options.values()) if isinstance(each, BootOptions))
+        raise GoldsmithError("seen")
+
+    monkeypatch.setattr(image_boot, "booted", booted)
+    allowed = {"allow_failed_units": ["a.*"], "allow_ordering_cycles": True, "allow_cloud_init_errors": True}
+    for options in ({}, allowed):
+        with pytest.raises(GoldsmithError, match="seen"):
+            store.run(image=str(store.image), name=NAME, keep_running=True, **options)
+    assert given == [
+        BootOptions(accel="tcg"),
+        BootOptions(accel="tcg", allow_failed_units=("a.*",), allow_ordering_cycles=True, allow_cloud_init_errors=True),
+    ]
 
 
 def test_a_log_never_takes_the_place_of_the_image(store: Store, tmp_path: Path) -> None:
