@@ -5,8 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,6 +93,36 @@ def test_a_step_that_needs_more_memory(tiny: Path, tmp_path: Path) -> None:
         build_steps(tiny, tmp_path / "work", step(1, Run("tail -n 1 </dev/zero; echo never")), memsize=256)
     assert caught.value.cause.startswith("step 1 (Run) failed with exit status 137, because something killed its")
     assert "give it more by memsize" in caught.value.way_out
+
+
+@contextlib.contextmanager
+def crashing_once(directory: Path) -> Iterator[None]:
+    """The first QEMU with a disk in this directory crashes as soon as it runs."""
+
+    def crash() -> None:
+        for dummy in range(600):
+            for entry in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):
+                    words = (entry / "cmdline").read_bytes()
+                    if b"qemu-system" in words.split(b"\0")[0] and f"file={directory}/".encode() in words:
+                        os.kill(int(entry.name), signal.SIGSEGV)
+                        return
+            time.sleep(0.1)
+        raise AssertionError("no QEMU was started")
+
+    with ThreadPoolExecutor(1) as pool:
+        crashed = pool.submit(crash)
+        yield
+        crashed.result()
+
+
+def test_a_qemu_that_crashes_before_the_appliance_is_up(tiny: Path, tmp_path: Path) -> None:
+    """Without KVM that happens now and then. The second time it is an error."""
+    with crashing_once(tmp_path):
+        built = build_steps(tiny, tmp_path / "work", step(1, Run("echo there")))
+    assert "there" in built.report.log
+    assert len(built.warnings) == 1
+    assert built.warnings[0].startswith("libguestfs' appliance did not start, and nothing tells why: starting it once")
 
 
 def test_an_appliance_with_too_little_memory(blank: Path, tmp_path: Path) -> None:

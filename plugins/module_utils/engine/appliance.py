@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ..common.errors import BadRequestError, CommandError
 from ..common.host import Host
-from . import failure, passt
+from . import failure, launching, passt
 from .environment import launch_environ
 
 _PACKAGE_LISTS = ("/usr/lib/*/guestfs/supermin.d/*packages*", "/usr/lib*/guestfs/supermin.d/*packages*")
@@ -127,7 +127,8 @@ def launch(host: Host, accelerator: str) -> float:
             file.truncate(1024**2)
         began = time.monotonic()
         try:
-            done = host.run(
+            done = launching.run(
+                host,
                 [program, "--format=raw", "-a", disk, "--blkdevs"],
                 environ=launch_environ(host, directory, accelerator, network=False),
                 timeout=_LAUNCH_SECONDS,
@@ -138,7 +139,5 @@ def launch(host: Host, accelerator: str) -> float:
                 "See what libguestfs-test-tool says on this host",
             ) from error
     if done.rc != 0 or not done.stdout.startswith("/dev/"):
-        refusal = failure.not_launched("virt-filesystems", done.rc, done.stderr)
-        refusal.cause = refusal.cause.rstrip(".")
-        raise refusal
+        raise failure.not_launched("virt-filesystems", done.rc, done.stderr)
     return round(time.monotonic() - began, 1)

@@ -34,7 +34,8 @@ LEAST_MEMSIZE = 512
 """MiB with which an appliance starts, and a step or two has room."""
 _NO_MEMORY = "137"
 """Exit status of what the kernel killed when memory ran out."""
-_NO_LAUNCH = r"guestfs_launch failed|appliance closed the connection unexpectedly|child process died unexpectedly"
+_NEVER_STARTED = "guestfs_launch failed"
+_NO_LAUNCH = rf"{_NEVER_STARTED}|appliance closed the connection unexpectedly|child process died unexpectedly"
 
 _SEVERAL_SYSTEMS = "libguestfs found more than one operating system in the image, and would change each of them"
 _ONE_SYSTEM = "Choose as base the image of a single system"
@@ -91,7 +92,7 @@ _LAUNCH_FAILURES: tuple[tuple[str, str, str], ...] = (
     (
         _NO_LAUNCH,
         "libguestfs' appliance did not start: {said}",
-        f"{SELF_TEST}; where KVM is the cause, accel: tcg does without",
+        f"{SELF_TEST}, and in dmesg whether QEMU has crashed; where KVM is the cause, accel: tcg does without",
     ),
 )
 
@@ -144,9 +145,15 @@ def not_launched(program: str, rc: int, stderr: str, memsize: int = 0) -> Goldsm
     for pattern, cause, way_out in _LAUNCH_FAILURES:
         found = re.search(pattern, stderr)
         if found:
-            words = {"said": said, **found.groupdict()}
+            words = {"said": said.rstrip("."), **found.groupdict()}
             return CommandError(cause.format_map(words), way_out.format_map(words), rc=rc)
     return CommandError(f"{program} failed with exit status {rc}: {said}", SELF_TEST, rc=rc)
+
+
+def is_unexplained_launch(stderr: str) -> bool:
+    """Whether the appliance did not start, before anything was done to the image, and the reason is not told."""
+    known = next((pattern for pattern, dummy, dummy in _LAUNCH_FAILURES if re.search(pattern, stderr)), None)
+    return known == _NO_LAUNCH and _NEVER_STARTED in stderr
 
 
 def timed_out(report: RawReport, steps: Mapping[str, StepOperations], seconds: int) -> GoldsmithError:

@@ -11,7 +11,7 @@ from ..common.errors import BadRequestError, CommandError
 from ..common.host import Host
 from ..common.os_release import parse_os_release
 from ..disk import qemu_img
-from . import failure
+from . import failure, launching
 
 _PROGRAM = "virt-cat"
 _FILES = ("/usr/lib/os-release", "/etc/os-release")
@@ -27,7 +27,7 @@ def read(host: Host, disk: str, environ: dict[str, str]) -> dict[str, str]:
     disk_format = qemu_img.inspect(host, disk).format
     argv = [program, "--keys-from-stdin", "--format", disk_format, "-a", os.path.abspath(disk), *_FILES]
     try:
-        done = host.run(argv, environ=environ, stdin="", timeout=_SECONDS)
+        done = launching.run(host, argv, environ=environ, stdin="", timeout=_SECONDS)
     except CommandError as error:
         raise CommandError(
             f"{disk} could not be looked into: the appliance was stopped after {_SECONDS} seconds", failure.SELF_TEST

@@ -19,7 +19,7 @@ from ..common.space import free_bytes, require_free_space
 from ..disk import qemu_img
 from ..recipe.operations import Run
 from . import accel as accelerators
-from . import build_log, environment, failure, os_release, report_disk
+from . import build_log, environment, failure, launching, os_release, report_disk
 from .commands_file import NEEDED_OPTIONS, Commands, count, files_for_scripts, render
 from .masking import Mask
 from .model import Build, Report
@@ -90,7 +90,8 @@ def _apply(host: Host, build: Build, accelerator: str, mask: Mask) -> Report:
     path = _below(build.workdir, _REPORT)
     disk.create(path)
     try:
-        done = host.run(
+        done = launching.run(
+            host,
             _argv(program, build, accelerator, network),
             environ=environment.launch_environ(host, build.workdir, accelerator, network),
             cwd=build.workdir,

@@ -75,17 +75,17 @@ If reporting bugs, run virt-customize with debugging enabled and include the com
         ),
         (
             "virt-customize: error: libguestfs error: /usr/bin/supermin exited with error status 1.",
-            "cannot build its appliance with supermin: /usr/bin/supermin exited with error status 1.",
+            "cannot build its appliance with supermin: /usr/bin/supermin exited with error status 1",
             "libguestfs-test-tool",
         ),
         (
             KVM,
-            "QEMU could not start the appliance with KVM: guestfs_launch failed.",
+            "QEMU could not start the appliance with KVM: guestfs_launch failed",
             "accel: tcg",
         ),
         (
             "virt-customize: error: libguestfs error: appliance closed the connection unexpectedly.",
-            "appliance did not start: appliance closed the connection unexpectedly.",
+            "appliance did not start: appliance closed the connection unexpectedly",
             "libguestfs-test-tool",
         ),
         (
@@ -95,7 +95,7 @@ If reporting bugs, run virt-customize with debugging enabled and include the com
         ),
         (
             "Could not access KVM kernel module: Permission denied\nvirt-customize: error: guestfs_launch failed.",
-            "QEMU could not start the appliance with KVM: guestfs_launch failed.",
+            "QEMU could not start the appliance with KVM: guestfs_launch failed",
             "accel: tcg",
         ),
         ("virt-customize: error: the sky fell", "failed with exit status 1: the sky fell", "libguestfs-test-tool"),
@@ -107,6 +107,23 @@ def test_before_the_first_step(stderr: str, cause: str, way_out: str) -> None:
     assert isinstance(error, CommandError)
     assert cause in error.cause
     assert way_out in error.way_out
+
+
+@pytest.mark.parametrize(
+    ("stderr", "unexplained"),
+    [
+        ("virt-customize: error: libguestfs error: guestfs_launch failed.", True),
+        ("virt-cat: error: libguestfs error: guestfs_launch failed.", True),
+        (KVM, False),
+        (SUPERMIN, False),
+        # That may be in the middle of a step.
+        ("virt-customize: error: libguestfs error: appliance closed the connection unexpectedly.", False),
+        ("virt-customize: error: no operating systems were found in the guest image", False),
+        ("", False),
+    ],
+)
+def test_when_it_is_worth_a_second_try(stderr: str, unexplained: bool) -> None:
+    assert failure.is_unexplained_launch(stderr + ADVICE) == unexplained
 
 
 @pytest.mark.parametrize(("running", "where"), [("", ""), ("begin", ""), ("0001", " in step 2 (packages)")])
