@@ -135,17 +135,17 @@ def explain(
 
 def not_launched(program: str, rc: int, stderr: str, memsize: int = 0) -> GoldsmithError:
     """The error for a program of libguestfs that failed before it did anything to the image."""
-    said = _said(stderr)
+    said = _said(stderr).rstrip(".")
     if 0 < memsize < LEAST_MEMSIZE and re.search(_NO_LAUNCH, stderr):
         return CommandError(
-            f"libguestfs' appliance did not start with memsize: {memsize}: {said.rstrip('.')}",
+            f"libguestfs' appliance did not start with memsize: {memsize}: {said}",
             f"Give it more, such as memsize: {LEAST_MEMSIZE}, or leave memsize out",
             rc=rc,
         )
     for pattern, cause, way_out in _LAUNCH_FAILURES:
         found = re.search(pattern, stderr)
         if found:
-            words = {"said": said.rstrip("."), **found.groupdict()}
+            words = {"said": said, **found.groupdict()}
             return CommandError(cause.format_map(words), way_out.format_map(words), rc=rc)
     return CommandError(f"{program} failed with exit status {rc}: {said}", SELF_TEST, rc=rc)
 
