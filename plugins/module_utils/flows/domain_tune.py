@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from ..common.errors import BadRequestError, GoldsmithError
 from ..common.host import Host
 from ..common.paths import refuse_empty
-from ..domain.model import Change, DomainPlan, shown, worded
+from ..domain.model import Change, DomainPlan, Pair, shown, worded
 from ..domain.plan import Task, plan_all, wishes_task
 from ..domain.profiles import PROFILES
 from ..domain.record import Record, changed_knobs
@@ -74,10 +74,11 @@ def tune_domains(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> d
         if params["on_refused"] == "fail":
             _refuse(plans)
         restarts = to_restart(host, params, plans)
+        edits = {name: changed_knobs(plan) for name, plan in plans.items()}
         told = with_restarts(plans, restarts, facts)
         backups: dict[str, str] = {}
         if not check_mode:
-            backups = _kept(params, domains, plans, records)
+            backups = _kept(params, domains, plans, edits, records)
             work = [(domains[name], plan) for name, plan in plans.items() if plan.changed]
             failed = _committed(host, connection, work, params, backups)
             restarts = [name for name in restarts if name not in failed]
@@ -87,7 +88,7 @@ def tune_domains(host: Host, params: Mapping[str, t.Any], check_mode: bool) -> d
     return {
         "changed": any(plan.changed for plan in told.values()),
         "domains": _results(told, backups),
-        "diff": _diff(plan for plan in told.values() if plan.changed),
+        "diff": _diff([plan for plan in told.values() if plan.changed], edits),
     }
 
 
@@ -158,6 +159,7 @@ def _kept(
     params: Mapping[str, t.Any],
     domains: Mapping[str, Known],
     plans: Mapping[str, DomainPlan],
+    edits: Mapping[str, Mapping[str, Pair]],
     records: Mapping[str, Record],
 ) -> dict[str, str]:
     """The backups of all domains whose definitions change. Where one cannot be made nothing is recorded of any."""
@@ -165,7 +167,9 @@ def _kept(
     try:
         for name, plan in plans.items():
             if plan.document is not None:
-                backups[name] = _backup(params, domains[name], plan, records.get(name))
+                record = Record(now(), edits[name]) if name not in records else _undone(plan, records[name])
+                xml = domains[name].definitions.persistent or ""
+                backups[name] = keep_backup(params["backup_dir"], plan.found.uuid, xml, record)
     except BaseException:
         for path in backups.values():
             forget_change(path)
@@ -173,11 +177,8 @@ def _kept(
     return backups
 
 
-def _backup(params: Mapping[str, t.Any], known: Known, plan: DomainPlan, restored: Record | None) -> str:
-    xml = known.definitions.persistent or ""
-    kept_back = {change.knob for change in plan.refused}
-    record = Record(now(), changed_knobs(plan)) if restored is None else undone(restored, now(), kept_back)
-    return keep_backup(params["backup_dir"], known.found.uuid, xml, record)
+def _undone(plan: DomainPlan, record: Record) -> Record:
+    return undone(record, now(), {change.knob for change in plan.refused})
 
 
 def _tell(host: Host, plans: t.Iterable[DomainPlan], facts: HostFacts) -> None:
@@ -234,13 +235,13 @@ def _fail(
     )
 
 
-def _diff(plans: t.Iterable[DomainPlan]) -> dict[str, t.Any]:
+def _diff(plans: t.Iterable[DomainPlan], edits: Mapping[str, Mapping[str, Pair]]) -> dict[str, t.Any]:
     """The knobs that change, also those that no wish names, and nothing of the XML: that has secrets."""
     before: dict[str, dict[str, t.Any]] = {}
     after: dict[str, dict[str, t.Any]] = {}
     for plan in plans:
         live = {change.knob: change.live for change in plan.changes if change.live is not None and change.live.differs}
-        views = {"persistent": changed_knobs(plan), "live": live}
+        views = {"persistent": edits[plan.found.name], "live": live}
         before[plan.found.name] = {
             view: {knob: shown(pair.before) for knob, pair in pairs.items()} for view, pairs in views.items() if pairs
         }
