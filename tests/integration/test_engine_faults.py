@@ -6,11 +6,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +22,7 @@ from ansible_collections.goldsmith.kvm.plugins.module_utils.common.errors import
 from ansible_collections.goldsmith.kvm.plugins.module_utils.recipe.operations import Run, Upload, Write
 from ansible_collections.goldsmith.kvm.tests.unit.local_host import LocalHost
 
+from .doomed_images import until
 from .engine_builds import ENGINE, build_on, build_steps, step
 from .tiny_image import SIZE, tiny_image
 
@@ -99,21 +97,15 @@ def test_a_step_that_needs_more_memory(tiny: Path, tmp_path: Path) -> None:
 def crashing_once(directory: Path) -> Iterator[None]:
     """The first QEMU with a disk in this directory crashes as soon as it runs."""
 
-    def crash() -> None:
-        for dummy in range(600):
-            for entry in Path("/proc").glob("[0-9]*"):
-                with contextlib.suppress(OSError):
-                    words = (entry / "cmdline").read_bytes()
-                    if b"qemu-system" in words.split(b"\0")[0] and f"file={directory}/".encode() in words:
-                        os.kill(int(entry.name), signal.SIGSEGV)
-                        return
-            time.sleep(0.1)
-        raise AssertionError("no QEMU was started")
+    crash = ["pkill", "--signal", "SEGV", "--full", "--", f"qemu-system.*file={directory}/"]
+
+    def crashed() -> bool:
+        return subprocess.run(crash, check=False).returncode == 0
 
     with ThreadPoolExecutor(1) as pool:
-        crashed = pool.submit(crash)
+        waiting = pool.submit(until, crashed)
         yield
-        crashed.result()
+        waiting.result()
 
 
 def test_a_qemu_that_crashes_before_the_appliance_is_up(tiny: Path, tmp_path: Path) -> None:

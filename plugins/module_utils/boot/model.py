@@ -125,16 +125,14 @@ class Boot:
 
     def result(self) -> dict[str, t.Any]:
         """As modules return it, ready for JSON."""
-        found = asdict(self)
-        found["ordering_cycles"] = [{**cycle, "units": list(cycle["units"])} for cycle in found["ordering_cycles"]]
-        found["ssh_host_keys"] = [{"type": key.type, "fingerprint": key.fingerprint} for key in self.ssh_host_keys]
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()} | {
-            "cloud_init": {
-                **found["cloud_init"],
-                "errors": list(self.cloud_init.errors),
-                "recoverable_errors": list(self.cloud_init.recoverable_errors),
-            }
-        }
+        keys = [{"type": key.type, "fingerprint": key.fingerprint} for key in self.ssh_host_keys]
+        return {**_as_json(asdict(self)), "ssh_host_keys": keys}
+
+
+def _as_json(value: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        return {name: _as_json(each) for name, each in value.items()}
+    return [_as_json(each) for each in value] if isinstance(value, tuple) else value
 
 
 class BootError(GoldsmithError):

@@ -136,7 +136,7 @@ def launch(host: Host, accelerator: str) -> float:
         except CommandError as error:
             raise CommandError(
                 f"libguestfs' appliance did not start within {_LAUNCH_SECONDS} seconds",
-                "See what libguestfs-test-tool says on this host",
+                failure.SELF_TEST,
             ) from error
     if done.rc != 0 or not done.stdout.startswith("/dev/"):
         raise failure.not_launched("virt-filesystems", done.rc, done.stderr)

@@ -116,7 +116,7 @@ def _records(directory: str, uuid: str, suffix: str) -> dict[str, Record]:
     own = os.path.join(directory, uuid)
     found = {}
     try:
-        names = sorted(name for name in os.listdir(own) if name.endswith(suffix))
+        names = [name for name in os.listdir(own) if name.endswith(suffix)]
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -242,10 +242,10 @@ def _diff(plans: t.Iterable[DomainPlan], edits: Mapping[str, Mapping[str, Pair]]
     for plan in plans:
         live = {change.knob: change.live for change in plan.changes if change.live is not None and change.live.differs}
         views = {"persistent": edits[plan.found.name], "live": live}
-        before[plan.found.name] = {
-            view: {knob: shown(pair.before) for knob, pair in pairs.items()} for view, pairs in views.items() if pairs
-        }
-        after[plan.found.name] = {
-            view: {knob: shown(pair.after) for knob, pair in pairs.items()} for view, pairs in views.items() if pairs
-        }
+        for side, document in (("before", before), ("after", after)):
+            document[plan.found.name] = {
+                view: {knob: shown(getattr(pair, side)) for knob, pair in pairs.items()}
+                for view, pairs in views.items()
+                if pairs
+            }
     return {"before": before, "after": after}

@@ -55,7 +55,7 @@ def test_an_image_is_booted_only_where_that_is_wanted() -> None:
 
 
 def test_what_a_boot_may_show_is_the_check_s_option_for_option() -> None:
-    assert (checks_from(params(boot_check=True)).boots) == (BootOptions(accel="tcg"),)
+    assert checks_from(params(boot_check=True)).boots == (BootOptions(accel="tcg"),)
     allowed = {"allow_failed_units": ["a.*"], "allow_ordering_cycles": True, "allow_cloud_init_errors": True}
     (boot,) = checks_from(params(boot_check=True, boot_options=allowed)).boots
     assert boot == BootOptions(
